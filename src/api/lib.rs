@@ -1,0 +1,1 @@
+//! The facilitator's HTTP API: routes, layers, limits and problem details.

@@ -1,0 +1,1 @@
+//! Ports and use cases: the only crate that knows the order of steps.

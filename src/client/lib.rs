@@ -1,0 +1,1 @@
+//! The facilitator's HTTP client, and the payer that answers a 402.

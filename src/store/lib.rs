@@ -1,0 +1,1 @@
+//! Adapters of the event log: sled and memory; envelopes and upcasters.

@@ -1,0 +1,1 @@
+//! Background workers of the facilitator: follower, projector and the jobs.
