@@ -1,0 +1,170 @@
+//! A payment as it was presented to `/verify` or `/settle`, in one shape for both versions.
+//!
+//! Decoding is strict and says what is wrong by code; whether the payment is good is decided
+//! elsewhere.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::code::ReasonCode;
+use crate::identity::{EXTENSION, IdentityRequirement};
+use crate::payload::{PaymentPayloadV1, PaymentPayloadV2, TransferPayload};
+use crate::requirements::{METHOD_TRANSACTION_HASH, PaymentRequirements};
+use crate::version::X402Version;
+
+/// Longest explanation of a refusal that is passed on.
+const DETAIL_CHARS_MAX: usize = 300;
+
+/// A request that is JSON of the right outer type but cannot be honoured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Refused {
+    /// Stable code.
+    pub code: ReasonCode,
+    /// What is wrong, for people; never holds payload values.
+    pub detail: String,
+}
+
+impl Refused {
+    /// A refusal; over-long details are cut.
+    #[must_use]
+    pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
+        let detail: String = detail.into().chars().take(DETAIL_CHARS_MAX).collect();
+        Self { code, detail }
+    }
+}
+
+/// Why a body could not be taken as a payment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not a VerifyRequest at all: HTTP 400.
+    #[error("the body is not a VerifyRequest: {0}")]
+    Malformed(String),
+    /// A VerifyRequest that is refused: HTTP 200 with the code.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// A payment by transaction hash, as presented.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PresentedPayment {
+    /// Of the request.
+    pub version: X402Version,
+    /// What the resource server asks for.
+    pub requirements: PaymentRequirements,
+    /// Scheme that the payer names.
+    pub scheme: String,
+    /// Network that the payer names.
+    pub network: String,
+    /// The offer that the payer says it accepted.
+    pub accepted: Option<Value>,
+    /// The resource that the payer names (v2).
+    pub resource: Option<String>,
+    /// Hash, sender, binding, presentation.
+    pub payload: TransferPayload,
+    /// Identity requirement echoed in the extensions (v2).
+    pub identity_extension: Option<IdentityRequirement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outer {
+    x402_version: u64,
+    payment_payload: Map<String, Value>,
+    payment_requirements: Map<String, Value>,
+}
+
+impl PresentedPayment {
+    /// Reads the body of `/verify`, `/settle` or `/v1/verifications`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] for what is no VerifyRequest; [`DecodeError::Refused`] with
+    /// `invalid_x402_version`, `invalid_payment_requirements`, `unsupported_scheme` or
+    /// `invalid_payload` for one that cannot be honoured.
+    pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
+        let outer: Outer = serde_json::from_slice(body)
+            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        let version = X402Version::try_from(outer.x402_version)
+            .map_err(|error| Refused::new(ReasonCode::InvalidX402Version, error.to_string()))?;
+        let requirements =
+            PaymentRequirements::decode(version, Value::Object(outer.payment_requirements))?;
+        Ok(Self::assemble(version, requirements, Value::Object(outer.payment_payload))?)
+    }
+
+    /// Joins what the server asks for with the PaymentPayload that the payer sent.
+    ///
+    /// # Errors
+    /// As [`PresentedPayment::decode`].
+    pub fn assemble(
+        version: X402Version,
+        requirements: PaymentRequirements,
+        payload: Value,
+    ) -> Result<Self, Refused> {
+        if let Some(method) = &requirements.fields().extra.asset_transfer_method
+            && method != METHOD_TRANSACTION_HASH
+        {
+            let detail = format!("extra.assetTransferMethod is not \"{METHOD_TRANSACTION_HASH}\"");
+            return Err(Refused::new(ReasonCode::UnsupportedScheme, detail));
+        }
+        match version {
+            X402Version::V1 => Self::from_v1(requirements, payload),
+            X402Version::V2 => Self::from_v2(requirements, payload),
+        }
+    }
+
+    fn from_v1(requirements: PaymentRequirements, payload: Value) -> Result<Self, Refused> {
+        let outer: PaymentPayloadV1 = serde_json::from_value(payload).map_err(invalid_payload)?;
+        same_version(outer.x402_version, X402Version::V1)?;
+        let payload: TransferPayload =
+            serde_json::from_value(outer.payload).map_err(invalid_payload)?;
+        Ok(Self {
+            version: X402Version::V1,
+            requirements,
+            scheme: outer.scheme,
+            network: outer.network,
+            accepted: payload.binding.accepted.clone(),
+            resource: None,
+            payload,
+            identity_extension: None,
+        })
+    }
+
+    fn from_v2(requirements: PaymentRequirements, payload: Value) -> Result<Self, Refused> {
+        let outer: PaymentPayloadV2 = serde_json::from_value(payload).map_err(invalid_payload)?;
+        same_version(outer.x402_version, X402Version::V2)?;
+        let accepted = PaymentRequirements::decode(X402Version::V2, outer.accepted.clone())?;
+        let payload: TransferPayload =
+            serde_json::from_value(outer.payload).map_err(invalid_payload)?;
+        let identity_extension = outer
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.get(EXTENSION))
+            .map(|extension| extension.get("info").cloned().unwrap_or(Value::Null))
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(invalid_payload)?;
+        Ok(Self {
+            version: X402Version::V2,
+            requirements,
+            scheme: accepted.fields().scheme.clone(),
+            network: accepted.fields().network.clone(),
+            accepted: Some(outer.accepted),
+            resource: outer.resource.map(|resource| resource.url),
+            payload,
+            identity_extension,
+        })
+    }
+}
+
+fn same_version(inner: X402Version, outer: X402Version) -> Result<(), Refused> {
+    if inner == outer {
+        return Ok(());
+    }
+    let detail = "x402Version of the payload differs from that of the request";
+    Err(Refused::new(ReasonCode::InvalidX402Version, detail))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn invalid_payload(error: serde_json::Error) -> Refused {
+    Refused::new(ReasonCode::InvalidPayload, error.to_string())
+}
