@@ -1,1 +1,20 @@
-//! The pure heart: amounts, ids, the binding digest, payment rules and the Verification aggregate.
+//! The pure heart: values, the binding digest, the rules of payment, and the Verification.
+//!
+//! No clock, no environment, no randomness, no IO: time is an argument. That is what makes a log
+//! of its events replayable.
+
+pub mod account;
+pub mod amount;
+pub mod asset;
+pub mod binding;
+pub mod challenge;
+pub mod event;
+pub mod follower;
+pub mod ids;
+pub mod memo;
+pub mod payment;
+pub mod preset;
+pub mod rejection;
+pub mod rules;
+pub mod transaction;
+pub mod verification;

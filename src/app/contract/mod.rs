@@ -1,0 +1,1 @@
+//! Contract suites of the ports: every adapter runs them.

@@ -1,0 +1,248 @@
+//! The port of the event log: the truth from which everything else is derived.
+//!
+//! Global order is gapless and starts at 1. What an adapter keeps beside the events (claims, who
+//! waits for which transaction, attachments) is derived from events alone, by the functions here, so
+//! that no caller can append a confirmation without its claim.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use ccd402_domain::event::Event;
+use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_protocol::network::NetworkId;
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Largest event, as JSON.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Largest attachment.
+pub const ATTACHMENT_BYTES_MAX: usize = 64 * 1024;
+/// Most events that one read returns.
+pub const READ_EVENTS_MAX: usize = 4_096;
+
+/// Place of an event in the whole log. The first is 1; 0 stands before all.
+pub type Position = u64;
+
+/// Name of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(String);
+
+impl StreamId {
+    /// The stream of a verification.
+    #[must_use]
+    pub fn verification(id: VerificationId) -> Self {
+        Self(format!("verification-{id}"))
+    }
+
+    /// The stream that keeps what was answered under an Idempotency-Key.
+    #[must_use]
+    pub fn answer(key: Uuid) -> Self {
+        Self(format!("answer-{key}"))
+    }
+
+    /// The stream of the follower of a network.
+    #[must_use]
+    pub fn follower(network: &NetworkId) -> Self {
+        Self(format!("follower-{network}"))
+    }
+
+    /// A name read back from a log.
+    #[must_use]
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The verification whose stream this is, if it is one's.
+    #[must_use]
+    pub fn as_verification(&self) -> Option<VerificationId> {
+        self.0.strip_prefix("verification-")?.parse().ok()
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Events for one stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Append {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Events that the stream must hold already; 0 for a new one.
+    pub expected_version: u64,
+    /// What happened, oldest first; never empty.
+    pub events: Vec<Event>,
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// Why: makes event ids repeatable. The same events for the same cause are appended once.
+    pub cause: Uuid,
+    /// Proofs to keep beside the stream until its [`releases_attachment`] event.
+    pub attachment: Option<Vec<u8>>,
+}
+
+/// An event as it stands in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Place in the log.
+    pub position: Position,
+    /// UUIDv5 of (stream, version, type, cause).
+    pub id: Uuid,
+    /// Its stream.
+    pub stream: StreamId,
+    /// Place in the stream; the first is 1.
+    pub version: u64,
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Who waits for a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// For which.
+    pub transaction: TransactionHash,
+    /// Who.
+    pub verification: VerificationId,
+    /// When the transaction's challenge closes: later it cannot come.
+    pub closes_at: DateTime<Utc>,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else appended first. Read again, decide again.
+    #[error("{stream} is at version {actual}, not {expected}")]
+    VersionConflict {
+        /// Which stream.
+        stream: StreamId,
+        /// As the append said.
+        expected: u64,
+        /// As it is.
+        actual: u64,
+    },
+    /// Another verification holds the claim.
+    #[error("transaction {transaction} is claimed by verification {owner}")]
+    ClaimConflict {
+        /// The transaction.
+        transaction: TransactionHash,
+        /// Who holds it.
+        owner: VerificationId,
+    },
+    /// An event, an attachment or a batch over its bound.
+    #[error("over a bound of the log: {0}")]
+    TooLarge(String),
+    /// More appends wait than the log takes. Try again later.
+    #[error("the log has too much waiting")]
+    Busy,
+    /// The log cannot be written any more. The process must stop.
+    #[error("the log cannot be written: {0}")]
+    Broken(String),
+}
+
+/// The log cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log cannot be read: {0}")]
+pub struct ReadError(pub String);
+
+/// The event log.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Appends all of it or nothing, durably, and returns the position of the last event.
+    ///
+    /// Appending the very events again that stand at the expected place already is success.
+    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError>;
+
+    /// Events of a stream after a version, oldest first, at most [`READ_EVENTS_MAX`].
+    async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError>;
+
+    /// Events of the whole log after a position, at most `max` and [`READ_EVENTS_MAX`].
+    async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError>;
+
+    /// The newest position that is durable; changes as the log grows.
+    fn head(&self) -> watch::Receiver<Position>;
+
+    /// Who holds the claim on a transaction.
+    async fn claim_owner(
+        &self,
+        network: &NetworkId,
+        transaction: TransactionHash,
+    ) -> Result<Option<VerificationId>, ReadError>;
+
+    /// Who waits for each of these transactions, in the order in which they asked.
+    async fn waiting_for(
+        &self,
+        network: &NetworkId,
+        transactions: &[TransactionHash],
+    ) -> Result<BTreeMap<TransactionHash, Vec<VerificationId>>, ReadError>;
+
+    /// Everything that waits, in pages: after a key of the last page, at most `max`.
+    async fn waiting(
+        &self,
+        network: &NetworkId,
+        after: Option<Waiting>,
+        max: usize,
+    ) -> Result<Vec<Waiting>, ReadError>;
+
+    /// How many verifications wait.
+    fn waiting_count(&self) -> u64;
+
+    /// What is kept beside a stream.
+    async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError>;
+}
+
+/// What an event does to the index of who waits for which transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitChange {
+    /// One more waits.
+    Begins(NetworkId, Waiting),
+    /// One less does.
+    Ends(NetworkId, TransactionHash, VerificationId),
+}
+
+/// The claim that rests on an event, if one does.
+#[must_use]
+pub fn claim_of(event: &Event) -> Option<(&NetworkId, TransactionHash, VerificationId)> {
+    match event {
+        Event::VerificationConfirmed(e) => Some((&e.network, e.transaction, e.verification)),
+        _ => None,
+    }
+}
+
+/// What an event does to the index of waiting verifications.
+#[must_use]
+pub fn wait_change_of(event: &Event) -> Option<WaitChange> {
+    match event {
+        Event::VerificationRequested(e) => {
+            let waiting = Waiting {
+                transaction: e.payment.transaction,
+                verification: e.verification,
+                closes_at: e.payment.window.closes_at,
+            };
+            Some(WaitChange::Begins(e.payment.network.clone(), waiting))
+        }
+        Event::VerificationConfirmed(e) => {
+            Some(WaitChange::Ends(e.network.clone(), e.transaction, e.verification))
+        }
+        Event::VerificationFailed(e) => {
+            Some(WaitChange::Ends(e.network.clone(), e.transaction, e.verification))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the stream's attachment is not needed after this event.
+#[must_use]
+pub fn releases_attachment(event: &Event) -> bool {
+    matches!(event, Event::VerificationConfirmed(_) | Event::VerificationFailed(_))
+}

@@ -1,0 +1,5 @@
+//! What the use cases need of the world. Each port has a real adapter and one for tests.
+
+pub mod chain;
+pub mod clock;
+pub mod log;

@@ -1,0 +1,107 @@
+//! Addresses of Concordium accounts. Keys and balances are the chain crate's business.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Version byte of Base58Check for Concordium addresses.
+const BASE58CHECK_VERSION: u8 = 1;
+/// Bytes that all aliases of one account share; the last three count the alias.
+const ALIAS_PREFIX_BYTES: usize = 29;
+
+/// An account address. Compare with [`AccountAddress::is_alias_of`]: one account has 2^24 of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccountAddress([u8; 32]);
+
+/// A text that is no Base58Check address of Concordium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a Concordium account address")]
+pub struct NotAnAddress;
+
+impl AccountAddress {
+    /// An address from its bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether both name one account.
+    #[must_use]
+    pub fn is_alias_of(&self, other: &Self) -> bool {
+        self.0[..ALIAS_PREFIX_BYTES] == other.0[..ALIAS_PREFIX_BYTES]
+    }
+}
+
+impl FromStr for AccountAddress {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let bytes = bs58::decode(text)
+            .with_check(Some(BASE58CHECK_VERSION))
+            .into_vec()
+            .map_err(|_| NotAnAddress)?;
+        let address = bytes.get(1..).ok_or(NotAnAddress)?;
+        Ok(Self(address.try_into().map_err(|_| NotAnAddress)?))
+    }
+}
+
+impl TryFrom<String> for AccountAddress {
+    type Error = NotAnAddress;
+
+    fn try_from(text: String) -> Result<Self, NotAnAddress> {
+        text.parse()
+    }
+}
+
+impl From<AccountAddress> for String {
+    fn from(address: AccountAddress) -> Self {
+        address.to_string()
+    }
+}
+
+impl fmt::Display for AccountAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = bs58::encode(self.0).with_check_version(BASE58CHECK_VERSION).into_string();
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for AccountAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_back_and_a_changed_letter_does_not() {
+        let text = AccountAddress::from_bytes([7; 32]).to_string();
+        assert_eq!(text.parse(), Ok(AccountAddress::from_bytes([7; 32])));
+        let mut changed = text.clone();
+        let last = changed.pop().unwrap();
+        changed.push(if last == '2' { '3' } else { '2' });
+        assert_eq!(changed.parse::<AccountAddress>(), Err(NotAnAddress));
+        assert_eq!("".parse::<AccountAddress>(), Err(NotAnAddress));
+    }
+
+    #[test]
+    fn aliases_differ_only_in_the_last_three_bytes() {
+        let mut alias = [7; 32];
+        alias[31] = 9;
+        let account = AccountAddress::from_bytes([7; 32]);
+        assert!(AccountAddress::from_bytes(alias).is_alias_of(&account));
+        alias[28] = 9;
+        assert!(!AccountAddress::from_bytes(alias).is_alias_of(&account));
+    }
+}

@@ -1,0 +1,119 @@
+//! Every event of the log: its type name, its version, and the JSON of its data.
+//!
+//! Events are history. A type is never edited: a change adds a version and an upcaster in `store`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::follower::BlockFollowed;
+use crate::ids::{Digest, VerificationId};
+use crate::rejection::Rejection;
+use crate::verification::event::{
+    BindingVerified, IdentityVerified, PaymentConsumed, PaymentReleased, PaymentReserved,
+    TransferFinalized, VerificationConfirmed, VerificationFailed, VerificationRequested,
+};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident;)+) => {
+        /// An event of the log.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Event {
+            $($(#[$doc])* $name($name),)+
+        }
+
+        impl Event {
+            /// Names of all types, in the order of the table.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)+];
+
+            /// Name of the type, without its version.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Event::$name(_) => stringify!($name),)+ }
+            }
+
+            /// The data's JSON text.
+            ///
+            /// # Errors
+            /// Never for the types as they are; serde's signature allows it.
+            pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+                match self { $(Event::$name(data) => serde_json::to_vec(data),)+ }
+            }
+
+            /// Reads data of the type of that name, in its newest version.
+            ///
+            /// # Errors
+            /// Where the name is unknown or the data is not of that type.
+            pub fn from_json(name: &str, data: &Value) -> Result<Self, EventError> {
+                match name {
+                    $(stringify!($name) => $name::deserialize(data)
+                        .map(Event::$name)
+                        .map_err(|error| EventError::Data { name: name.to_owned(), error }),)+
+                    _ => Err(EventError::UnknownType(name.to_owned())),
+                }
+            }
+        }
+
+        $(impl From<$name> for Event {
+            fn from(data: $name) -> Self {
+                Event::$name(data)
+            }
+        })+
+    };
+}
+
+events! {
+    /// Somebody handed in a payment.
+    VerificationRequested;
+    /// The presentation holds.
+    IdentityVerified;
+    /// The account's signatures over the binding digest hold.
+    BindingVerified;
+    /// The transfer is final and right; the payer's proofs are still being checked.
+    TransferFinalized;
+    /// The payment is good, final and claimed.
+    VerificationConfirmed;
+    /// The payment is refused for good.
+    VerificationFailed;
+    /// A resource server holds the payment until it has answered.
+    PaymentReserved;
+    /// It gave it back.
+    PaymentReleased;
+    /// The payment is used up.
+    PaymentConsumed;
+    /// The follower has applied a block.
+    BlockFollowed;
+    /// An answer was given under an Idempotency-Key.
+    AnswerRecorded;
+}
+
+/// An event that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Written by a newer version of this software.
+    #[error("unknown event type {0:?}: this log was written by a newer version")]
+    UnknownType(String),
+    /// Not the data of its type.
+    #[error("the data of a {name} cannot be read: {error}")]
+    Data {
+        /// The type.
+        name: String,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+}
+
+/// What was answered under an Idempotency-Key, so that a repeat hears the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerRecorded {
+    /// What it was about.
+    pub verification: VerificationId,
+    /// SHA-256 of the request's body.
+    pub body: Digest,
+    /// Absent where the answer was yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
+    /// The reservation that was handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<crate::ids::ReservationId>,
+}
