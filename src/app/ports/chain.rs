@@ -56,7 +56,7 @@ pub enum TransactionStatus {
     /// In a block that is not final.
     Committed,
     /// In a finalized block.
-    Finalized(FinalizedTransaction),
+    Finalized(Box<FinalizedTransaction>),
 }
 
 /// A finalized block and what its transactions did.

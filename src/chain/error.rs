@@ -1,0 +1,96 @@
+//! What can go wrong between us and the nodes, by what the caller should do about it.
+//!
+//! A payment that is refused is no error: refusals are values of the port.
+
+use concordium_rust_sdk::endpoints::{QueryError, RPCError};
+use tonic::Code;
+
+/// Longest text of a node that is passed on, in characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+/// The chain could not be asked, or its answer cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No node answered; the same question may be asked again later.
+    #[error("no node answered: {0}")]
+    Unavailable(String),
+    /// A node answered something that this version cannot read, or that cannot be true. Nothing
+    /// may be concluded from it: stop and tell a person.
+    #[error("the chain's answer is not understood: {0}")]
+    NotUnderstood(String),
+    /// As many proofs wait for a processor as may.
+    #[error("too many identity proofs are waiting to be checked")]
+    Busy,
+    /// The configuration does not fit the nodes, for example another network.
+    #[error("the nodes do not fit the configuration: {0}")]
+    Misconfigured(String),
+}
+
+/// Why one question to one node brought no answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The node does not know the thing.
+    NotFound,
+    /// The thing was there before the question (a transaction sent again).
+    Duplicate,
+    /// The node refuses the question, or the answer cannot be decoded; asking again will not help.
+    Refused(String),
+    /// The node did not answer; another may.
+    Unavailable(String),
+    /// The node is on another network than ours.
+    OtherNetwork(String),
+}
+
+impl Failure {
+    /// As an error of a question whose thing must exist.
+    pub(crate) fn into_error(self, asked: &str) -> Error {
+        match self {
+            Self::NotFound => Error::Unavailable(format!("{asked} is not known to the node yet")),
+            Self::Duplicate => Error::NotUnderstood(format!("{asked}: already exists")),
+            Self::Refused(text) => Error::NotUnderstood(format!("{asked}: {text}")),
+            Self::Unavailable(text) => Error::Unavailable(format!("{asked}: {text}")),
+            Self::OtherNetwork(text) => Error::Misconfigured(text),
+        }
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::NotFound => Self::NotFound,
+            QueryError::RPCError(error) => error.into(),
+        }
+    }
+}
+
+impl From<RPCError> for Failure {
+    fn from(error: RPCError) -> Self {
+        let status = match error {
+            RPCError::CallError(status) => status,
+            other => return Self::Refused(shortened(&other.to_string())),
+        };
+        let text = shortened(&format!("{:?}: {}", status.code(), status.message()));
+        match status.code() {
+            Code::NotFound => Self::NotFound,
+            Code::AlreadyExists => Self::Duplicate,
+            Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::PermissionDenied
+            | Code::Unauthenticated => Self::Refused(text),
+            // A proxy's 429 arrives as Internal, a reset stream as Unknown or Cancelled, and a
+            // node without the call may have a neighbour that has it.
+            _ => Self::Unavailable(text),
+        }
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        RPCError::from(status).into()
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}

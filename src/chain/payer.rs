@@ -1,0 +1,286 @@
+//! The payer's side: a wallet that proves, signs, and sends transfers through the nodes.
+//!
+//! It decides neither whether to pay nor how much: that is the client's business. It remembers
+//! nothing; whoever pays writes down the signed transfer before it is sent.
+
+use std::{
+    fmt,
+    sync::Arc,
+};
+
+use ccd402_domain::{
+    account::AccountAddress,
+    amount::Amount,
+    asset::Asset,
+    ids::{Digest, TransactionHash},
+};
+use ccd402_protocol::{
+    identity::IdentityRequirement, network::NetworkId, payload::AccountSignatures,
+};
+use concordium_rust_sdk::{
+    base::{
+        contracts_common::AccountAddress as SdkAddress,
+        hashes::TransactionSignHash,
+        id::{
+            constants::ArCurve,
+            types::{AccountKeys, GlobalContext},
+        },
+        transactions::TransactionSigner,
+        web3id::{
+            Challenge, CommitmentInputs, CredentialStatement, Request, Web3IdAttribute,
+            did::Network,
+        },
+    },
+    signatures::calculate_message_hash,
+    types::AccountInfo,
+    v2::{AccountIdentifier, BlockIdentifier},
+};
+
+use crate::{
+    codec,
+    error::{Error as ChainError, Failure},
+    nodes::Nodes,
+    parameters::Parameters,
+    presentation::{self, Statement},
+    processors::{self, Processors},
+    provable, status,
+    status::TransactionStatus,
+    transfer,
+    wallet::{self, Credential, WalletFile},
+};
+pub use crate::transfer::{Signed, Transfer};
+
+/// Why the wallet could not do it, in words for its owner.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The nodes could not be asked.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The wallet's own file is damaged.
+    #[error(transparent)]
+    File(#[from] wallet::Error),
+    /// The wallet belongs to another network than the nodes.
+    #[error("the wallet is of network {wallet} but the node is on {node}")]
+    OtherNetwork {
+        /// Where its account is.
+        wallet: String,
+        /// Where the nodes are.
+        node: NetworkId,
+    },
+    /// The account is not on the chain.
+    #[error("account {0} does not exist on this network")]
+    NoAccount(AccountAddress),
+    /// There is no such token.
+    #[error("there is no token {0} on this network")]
+    NoToken(String),
+    /// The credential cannot prove what is asked; nothing was sent.
+    #[error("cannot prove what is asked: {0}")]
+    CannotProve(String),
+    /// The node refuses the transaction; it will never be on chain as it is.
+    #[error("the node refuses the transaction: {0}")]
+    Refused(String),
+    /// The signed bytes are not a transaction.
+    #[error("the bytes are not a signed transaction")]
+    NotATransaction,
+}
+
+/// One account that can prove, sign and pay. Its `Debug` shows the address alone.
+pub struct Wallet {
+    file: Arc<WalletFile>,
+    nodes: Nodes,
+    parameters: Parameters,
+    processors: Processors,
+}
+
+impl Wallet {
+    /// A wallet that pays through these nodes.
+    ///
+    /// # Errors
+    /// If its account is on another network than the nodes.
+    pub fn open(file: WalletFile, nodes: Nodes) -> Result<Self, Error> {
+        if file.network != nodes.network().as_str() {
+            let node = nodes.network().clone();
+            return Err(Error::OtherNetwork { wallet: file.network, node });
+        }
+        let parameters = Parameters::new(nodes.clone());
+        let processors = Processors::new(processors::Options::default());
+        Ok(Self { file: Arc::new(file), nodes, parameters, processors })
+    }
+
+    /// The account's address.
+    #[must_use]
+    pub fn address(&self) -> AccountAddress {
+        codec::address(&self.file.address)
+    }
+
+    /// The network that it is on.
+    #[must_use]
+    pub fn network(&self) -> &NetworkId {
+        self.nodes.network()
+    }
+
+    /// What the account can spend of an asset; zero of a token that it has never held.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked or the account does not exist.
+    pub async fn balance(&self, asset: &Asset) -> Result<Amount, Error> {
+        let account = self.account().await?;
+        let units = match asset {
+            Asset::Ccd => account.available_balance.micro_ccd,
+            Asset::Token(id) => {
+                let held = account.tokens.iter();
+                let mut held = held.filter(|held| held.token_id.as_ref().eq_ignore_ascii_case(id));
+                held.next().map_or(0, |held| held.state.balance.value())
+            }
+        };
+        Ok(Amount::from_units(units))
+    }
+
+    /// Decimals of an asset's amounts.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked or there is no such token.
+    pub async fn decimals(&self, asset: &Asset) -> Result<u8, Error> {
+        match asset {
+            Asset::Ccd => Ok(ccd402_domain::amount::CCD_DECIMALS),
+            Asset::Token(id) => {
+                let token = self.parameters.token(id).await?;
+                token.map(|token| token.decimals).ok_or_else(|| Error::NoToken(id.clone()))
+            }
+        }
+    }
+
+    /// Why the wallet's credential cannot prove what is asked; none if it can.
+    ///
+    /// # Errors
+    /// If the requirement is malformed.
+    pub fn why_not(&self, required: &IdentityRequirement) -> Result<Option<String>, Error> {
+        Ok(self.provable(required).err())
+    }
+
+    /// Proves what is asked, for this challenge; gives Concordium's JSON of a presentation.
+    ///
+    /// # Errors
+    /// `CannotProve` when the credential cannot, with the attribute that fails.
+    pub async fn prove(
+        &self,
+        required: &IdentityRequirement,
+        challenge: &Digest,
+    ) -> Result<String, Error> {
+        let (credential, statement) = self.provable(required).map_err(Error::CannotProve)?;
+        let work = Proving {
+            credential: credential.clone(),
+            statement,
+            challenge: Challenge::new(*challenge.as_bytes()),
+            network: presentation::did_network(self.network()),
+            parameters: self.parameters.cryptographic().await?,
+        };
+        let proven = self.processors.run(move || work.presentation()).await?;
+        let failed = || Error::CannotProve("the credential's secrets do not fit it".to_owned());
+        proven.ok_or_else(failed)?
+    }
+
+    /// Signs a digest as a message, with as many keys as the account demands.
+    #[must_use]
+    pub fn sign_message(&self, digest: &Digest) -> AccountSignatures {
+        let hash = calculate_message_hash(digest.as_bytes(), self.file.address);
+        let signed = self.keys().sign_transaction_hash(&TransactionSignHash::from(hash));
+        let of_credential = |keys: std::collections::BTreeMap<_, _>| {
+            let signature = |(key, signature): (_, _)| (index_of_key(key), hex_of(signature));
+            keys.into_iter().map(signature).collect()
+        };
+        let credentials = signed.signatures.into_iter();
+        credentials.map(|(credential, keys)| (credential.index, of_credential(keys))).collect()
+    }
+
+    /// Builds and signs a transfer with the account's next sequence number; nothing is sent.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked, or there is no such token.
+    pub async fn build_transfer(&self, transfer: &Transfer) -> Result<Signed, Error> {
+        let address = self.file.address;
+        let asked = self.nodes.ask(|mut client| async move {
+            client.get_next_account_sequence_number(&address).await
+        });
+        let next = asked.await.map_err(|f| f.into_error("the next sequence number"))?;
+        let token = match &transfer.asset {
+            Asset::Ccd => None,
+            Asset::Token(id) => {
+                let token = self.parameters.token(id).await?;
+                Some(token.ok_or_else(|| Error::NoToken(id.clone()))?)
+            }
+        };
+        Ok(transfer::sign(transfer, (address, next.nonce), token.as_ref(), self.keys()))
+    }
+
+    /// Sends signed bytes; bytes that the chain has already are sent with success.
+    ///
+    /// # Errors
+    /// `Refused` when the node will not take them. After `Chain(Unavailable)` they may have been
+    /// taken: send the same bytes again.
+    pub async fn send(&self, signed: &[u8]) -> Result<TransactionHash, Error> {
+        let item = transfer::read(signed).ok_or(Error::NotATransaction)?;
+        let hash = codec::transaction_hash(&item.hash());
+        let item = &item;
+        let asked = self.nodes.ask(|mut client| async move {
+            Ok(client.send_block_item(item).await?)
+        });
+        match asked.await {
+            Ok(_) | Err(Failure::Duplicate) => Ok(hash),
+            // A transaction that is final already is refused for its sequence number.
+            Err(Failure::Refused(text)) => match self.status(&hash).await? {
+                TransactionStatus::Unknown => Err(Error::Refused(text)),
+                _ => Ok(hash),
+            },
+            Err(failure) => Err(failure.into_error("sending a transaction").into()),
+        }
+    }
+
+    /// What has become of a transaction.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked.
+    pub async fn status(&self, hash: &TransactionHash) -> Result<TransactionStatus, Error> {
+        Ok(status::of(&self.nodes, hash).await?)
+    }
+
+    fn keys(&self) -> &AccountKeys {
+        &self.file.account_keys
+    }
+
+    async fn account(&self) -> Result<AccountInfo, Error> {
+        let account = AccountIdentifier::Address(self.file.address);
+        let asked = self.nodes.ask(|mut client| async move {
+            Ok(client.get_account_info(&account, BlockIdentifier::LastFinal).await?.response)
+        });
+        asked.await.map_err(|failure| match failure {
+            Failure::NotFound => Error::NoAccount(self.address()),
+            other => other.into_error("the account").into(),
+        })
+    }
+
+    /// The credential and the statements that it can prove, or why it cannot.
+    fn provable(
+        &self,
+        required: &IdentityRequirement,
+    ) -> Result<(&Credential, Vec<Statement>), String> {
+        let Some(credential) = &self.file.credential else {
+            return Err("the wallet holds no credential, it can only pay".to_owned());
+        };
+        let statements = presentation::statements(required).map_err(|refused| refused.detail)?;
+        let issuer = credential.issuer.0;
+        if required.issuers.as_ref().is_some_and(|accepted| !accepted.contains(&issuer)) {
+            return Err(format!("the credential's identity provider, {issuer}, is not accepted"));
+        }
+        match provable::why_not(&statements, &credential.attributes) {
+            Some(why) => Err(why),
+            None => Ok((credential, statements)),
+        }
+    }
+}
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wallet").field("address", &self.file.address).finish_non_exhaustive()
+    }
+}

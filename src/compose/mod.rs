@@ -1,0 +1,1 @@
+//! Puts the parts together: ports to adapters, use cases to servers.

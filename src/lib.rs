@@ -1,0 +1,10 @@
+//! The program `ccd402` put together: command line, configuration, composition.
+//!
+//! The only package that sees all the others. What a payment must be, how a log works or what goes
+//! over the wire is said in the crates below `src/`.
+
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod output;
+pub mod telemetry;

@@ -1,0 +1,34 @@
+//! Where results go: text for people on a terminal, one JSON object a line for programs.
+//!
+//! Results go to stdout, logs (see `telemetry`) to stderr.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Output {
+    /// JSON where `--json` was given.
+    #[must_use]
+    pub fn from_flag(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+
+    /// Prints one result: `text` for people, `value` for programs. A closed pipe ends it quietly.
+    pub fn print<T: Serialize>(self, text: &str, value: &T) {
+        let line = match self {
+            Self::Text => text.to_owned(),
+            Self::Json => serde_json::to_string(value).expect("results have JSON"),
+        };
+        // A reader that went away (`| head`) is no failure of the command.
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+}

@@ -1,0 +1,1 @@
+//! Integration tests: through HTTP, on port 0, against the simulated chain.
