@@ -52,10 +52,8 @@ pub(crate) async fn fetch(
     let block = codec::block_ref(&info);
     let transactions = summaries.iter().map(|summary| codec::transaction(summary, block));
     Ok(FinalizedBlock {
-        height,
-        hash: block.hash,
+        block,
         parent: codec::block_hash(&info.block_parent),
-        time: block.time,
         transactions: transactions.collect::<Result<_, _>>()?,
     })
 }

@@ -20,13 +20,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::error;
 
-use crate::{
-    backoff::Backoff,
-    block,
-    error::{Error, Failure},
-    node::Node,
-    nodes::Nodes,
-};
+use crate::{backoff::Backoff, block, error::Error, node::Node, nodes::Nodes};
 
 /// How the stream is read.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +113,7 @@ async fn connection(
     let node = match nodes.next().await {
         Ok(node) => node,
         // Excluded nodes stay excluded: waiting would not help.
-        Err(failure) => return Ended::Halted(failure.into_error("the stream of blocks")),
+        Err(failure) => return Ended::Halted(failure.into_error("following the chain")),
     };
     // The permit is held for as long as the node serves the stream.
     let Ok((mut client, _permit)) = node.connection().await else { return Ended::Lost };
@@ -130,8 +124,7 @@ async fn connection(
     read(&node, stream, (cursor, options, sender)).await
 }
 
-type Reader<'a> =
-    (&'a mut Cursor, &'a Options, &'a mpsc::Sender<Result<FinalizedBlock, Error>>);
+type Reader<'a> = (&'a mut Cursor, &'a Options, &'a mpsc::Sender<Result<FinalizedBlock, Error>>);
 
 async fn read(
     node: &Node,
@@ -187,7 +180,7 @@ async fn read(
 
 /// Moves the cursor over a block, if it is the one that must follow.
 fn accept(cursor: &mut Cursor, block: &FinalizedBlock) -> Result<(), Error> {
-    let height = block.height;
+    let height = block.block.height;
     if height != cursor.next {
         let wanted = cursor.next;
         return Err(Error::NotUnderstood(format!("block {height} came in place of {wanted}")));
@@ -195,12 +188,12 @@ fn accept(cursor: &mut Cursor, block: &FinalizedBlock) -> Result<(), Error> {
     if cursor.parent.is_some_and(|parent| parent != block.parent) {
         return Err(Error::NotUnderstood(format!(
             "block {} at height {height} is not the child of the block before it, {}",
-            block.hash,
+            block.block.hash,
             cursor.parent.map(|parent| parent.to_string()).unwrap_or_default()
         )));
     }
     cursor.next = height + 1;
-    cursor.parent = Some(block.hash);
+    cursor.parent = Some(block.block.hash);
     Ok(())
 }
 

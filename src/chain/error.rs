@@ -2,6 +2,8 @@
 //!
 //! A payment that is refused is no error: refusals are values of the port.
 
+use ccd402_app::ports::chain::ChainError;
+use ccd402_protocol::network::NetworkId;
 use concordium_rust_sdk::endpoints::{QueryError, RPCError};
 use tonic::Code;
 
@@ -21,9 +23,32 @@ pub enum Error {
     /// As many proofs wait for a processor as may.
     #[error("too many identity proofs are waiting to be checked")]
     Busy,
-    /// The configuration does not fit the nodes, for example another network.
-    #[error("the nodes do not fit the configuration: {0}")]
-    Misconfigured(String),
+    /// Every node that answers is on another network.
+    #[error("node {node} is on {found}, not on {configured}: check the node's address")]
+    WrongNetwork {
+        /// The node.
+        node: String,
+        /// The network wanted.
+        configured: NetworkId,
+        /// The network that the node is on.
+        found: NetworkId,
+    },
+    /// The addresses of the nodes cannot be used.
+    #[error("node addresses: {0}")]
+    Addresses(String),
+}
+
+impl From<Error> for ChainError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unavailable(text) | Error::Addresses(text) => Self::Unavailable(text),
+            Error::NotUnderstood(text) => Self::NotUnderstood(text),
+            Error::Busy => Self::Busy,
+            Error::WrongNetwork { configured, found, .. } => {
+                Self::WrongNetwork { configured, found }
+            }
+        }
+    }
 }
 
 /// Why one question to one node brought no answer.
@@ -38,7 +63,15 @@ pub(crate) enum Failure {
     /// The node did not answer; another may.
     Unavailable(String),
     /// The node is on another network than ours.
-    OtherNetwork(String),
+    OtherNetwork(OtherNetwork),
+}
+
+/// A node that is on another network than ours.
+#[derive(Debug, Clone)]
+pub(crate) struct OtherNetwork {
+    pub(crate) node: String,
+    pub(crate) configured: NetworkId,
+    pub(crate) found: NetworkId,
 }
 
 impl Failure {
@@ -49,7 +82,9 @@ impl Failure {
             Self::Duplicate => Error::NotUnderstood(format!("{asked}: already exists")),
             Self::Refused(text) => Error::NotUnderstood(format!("{asked}: {text}")),
             Self::Unavailable(text) => Error::Unavailable(format!("{asked}: {text}")),
-            Self::OtherNetwork(text) => Error::Misconfigured(text),
+            Self::OtherNetwork(OtherNetwork { node, configured, found }) => {
+                Error::WrongNetwork { node, configured, found }
+            }
         }
     }
 }

@@ -4,11 +4,23 @@
 //! It answers the questions of the port `Chain` from real nodes, and it pays for the client. It
 //! decides nothing about payments: what a fact means is `domain`'s business.
 
+mod accounts;
 mod backoff;
+mod block;
+pub mod blocks;
 pub mod codec;
+pub mod concordium;
 mod error;
 mod node;
 pub mod nodes;
+mod parameters;
+pub mod payer;
+mod presentation;
+pub mod processors;
+mod provable;
+mod signature;
+mod status;
+mod transfer;
 pub mod wallet;
 
 pub use backoff::Backoff;

@@ -4,6 +4,7 @@
 
 use std::{
     future::Future,
+    mem,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -18,7 +19,7 @@ use tonic::transport::{ClientTlsConfig, Endpoint};
 use tracing::{error, warn};
 
 use crate::{
-    error::{Error, Failure},
+    error::{Error, Failure, OtherNetwork},
     nodes::Options,
 };
 
@@ -66,7 +67,7 @@ impl Node {
         options: Arc<Options>,
         network: Arc<OnceLock<NetworkId>>,
     ) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::Misconfigured(format!("node address {url:?}: {why}"));
+        let wrong = |why: &str| Error::Addresses(format!("{url:?}: {why}"));
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|_| wrong("use http://host:port or https://host:port"))?;
         let authority = endpoint.uri().authority().ok_or_else(|| wrong("it has no host"))?;
@@ -93,11 +94,6 @@ impl Node {
         let client = OnceCell::new();
         let health = Mutex::default();
         Ok(Self { name, endpoint, client, permits, health, network, options })
-    }
-
-    /// Host and port.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     /// Asks the node, within the time and the number of requests that it may have at once.
@@ -181,10 +177,8 @@ impl Node {
         let found = NetworkId::of_genesis(&info.genesis_block.bytes);
         let ours = self.network.get_or_init(|| found.clone());
         if *ours != found {
-            return Err(Failure::OtherNetwork(format!(
-                "node {} is on network {found}, not on {ours}",
-                self.name
-            )));
+            let (node, configured) = (self.name.clone(), ours.clone());
+            return Err(Failure::OtherNetwork(OtherNetwork { node, configured, found }));
         }
         self.health().on_our_network = true;
         self.saw_height(info.last_finalized_block_height.height);
@@ -194,14 +188,16 @@ impl Node {
     fn note<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
         match &answer {
             Err(Failure::Unavailable(reason)) => self.failed(reason),
-            Err(Failure::OtherNetwork(reason)) => {
-                if !self.health().excluded {
-                    error!(node = %self.name, "{reason}; it will not be asked again");
+            Err(Failure::OtherNetwork(OtherNetwork { configured, found, .. })) => {
+                let was_excluded = mem::replace(&mut self.health().excluded, true);
+                if !was_excluded {
+                    error!(
+                        node = %self.name, network.found = %found, network.ours = %configured,
+                        "a node is on another network and will not be asked again"
+                    );
                 }
-                self.health().excluded = true;
             }
-            Ok(_)
-            | Err(Failure::NotFound | Failure::Duplicate | Failure::Refused(_)) => {
+            Ok(_) | Err(Failure::NotFound | Failure::Duplicate | Failure::Refused(_)) => {
                 let mut health = self.health();
                 health.failures = 0;
                 health.retry_at = None;

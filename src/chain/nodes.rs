@@ -76,23 +76,21 @@ impl Nodes {
     /// Connects to every node that can be reached and checks that it is on the right network.
     ///
     /// # Errors
-    /// `Misconfigured` for a bad address or when no node is on the configured network,
-    /// `Unavailable` when none can be reached.
+    /// `Addresses` for an address that cannot be one, `WrongNetwork` when no node is on the network
+    /// wanted, `Unavailable` when none can be reached.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let given = options.endpoints.len();
         if given == 0 || given > NODES_MAX {
-            return Err(Error::Misconfigured(format!(
-                "{given} nodes are given; name 1 to {NODES_MAX}"
-            )));
+            let text = format!("{given} nodes are given; name 1 to {NODES_MAX}");
+            return Err(Error::Addresses(text));
         }
         let network = Arc::new(OnceLock::new());
         if let Some(configured) = options.network.clone() {
             network.get_or_init(|| configured);
         }
         let options = Arc::new(options);
-        let node = |url: &String| {
-            Node::new(url, Arc::clone(&options), Arc::clone(&network)).map(Arc::new)
-        };
+        let node =
+            |url: &String| Node::new(url, Arc::clone(&options), Arc::clone(&network)).map(Arc::new);
         let nodes: Arc<[_]> = options.endpoints.iter().map(node).collect::<Result<_, _>>()?;
         // The first node is heard before the others, so that it decides the network.
         let mut failures = Vec::new();
@@ -148,8 +146,9 @@ impl Nodes {
         // next failure may take the whole time of a question.
         let order = |((failures, at), _): &((u32, Instant), _)| (*failures > 0, now.max(*at));
         let Some(((_, at), node)) = ready.min_by_key(order) else {
+            // Only a node that was found on another network is never ready.
             let text = format!("every node is on another network than {}", self.network);
-            return Err(Failure::OtherNetwork(text));
+            return Err(Failure::Unavailable(text));
         };
         sleep_until(at).await;
         Ok(Arc::clone(node))

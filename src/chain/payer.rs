@@ -3,14 +3,12 @@
 //! It decides neither whether to pay nor how much: that is the client's business. It remembers
 //! nothing; whoever pays writes down the signed transfer before it is sent.
 
-use std::{
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use ccd402_app::ports::chain::TransactionStatus;
 use ccd402_domain::{
     account::AccountAddress,
-    amount::Amount,
+    amount::{Amount, CCD_DECIMALS},
     asset::Asset,
     ids::{Digest, TransactionHash},
 };
@@ -19,23 +17,21 @@ use ccd402_protocol::{
 };
 use concordium_rust_sdk::{
     base::{
-        contracts_common::AccountAddress as SdkAddress,
+        common::types::{KeyIndex, Signature},
         hashes::TransactionSignHash,
         id::{
             constants::ArCurve,
             types::{AccountKeys, GlobalContext},
         },
         transactions::TransactionSigner,
-        web3id::{
-            Challenge, CommitmentInputs, CredentialStatement, Request, Web3IdAttribute,
-            did::Network,
-        },
+        web3id::{Challenge, CommitmentInputs, CredentialStatement, Request, Web3IdAttribute},
     },
     signatures::calculate_message_hash,
     types::AccountInfo,
     v2::{AccountIdentifier, BlockIdentifier},
 };
 
+pub use crate::transfer::{Signed, Transfer};
 use crate::{
     codec,
     error::{Error as ChainError, Failure},
@@ -43,12 +39,9 @@ use crate::{
     parameters::Parameters,
     presentation::{self, Statement},
     processors::{self, Processors},
-    provable, status,
-    status::TransactionStatus,
-    transfer,
+    provable, status, transfer,
     wallet::{self, Credential, WalletFile},
 };
-pub use crate::transfer::{Signed, Transfer};
 
 /// Why the wallet could not do it, in words for its owner.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +135,7 @@ impl Wallet {
     /// If the nodes cannot be asked or there is no such token.
     pub async fn decimals(&self, asset: &Asset) -> Result<u8, Error> {
         match asset {
-            Asset::Ccd => Ok(ccd402_domain::amount::CCD_DECIMALS),
+            Asset::Ccd => Ok(CCD_DECIMALS),
             Asset::Token(id) => {
                 let token = self.parameters.token(id).await?;
                 token.map(|token| token.decimals).ok_or_else(|| Error::NoToken(id.clone()))
@@ -151,11 +144,9 @@ impl Wallet {
     }
 
     /// Why the wallet's credential cannot prove what is asked; none if it can.
-    ///
-    /// # Errors
-    /// If the requirement is malformed.
-    pub fn why_not(&self, required: &IdentityRequirement) -> Result<Option<String>, Error> {
-        Ok(self.provable(required).err())
+    #[must_use]
+    pub fn why_not(&self, required: &IdentityRequirement) -> Option<String> {
+        self.provable(required).err()
     }
 
     /// Proves what is asked, for this challenge; gives Concordium's JSON of a presentation.
@@ -168,16 +159,18 @@ impl Wallet {
         challenge: &Digest,
     ) -> Result<String, Error> {
         let (credential, statement) = self.provable(required).map_err(Error::CannotProve)?;
-        let work = Proving {
-            credential: credential.clone(),
-            statement,
+        let request = Request {
             challenge: Challenge::new(*challenge.as_bytes()),
-            network: presentation::did_network(self.network()),
-            parameters: self.parameters.cryptographic().await?,
+            credential_statements: vec![CredentialStatement::Account {
+                network: presentation::did_network(self.network()),
+                cred_id: credential.registration_id,
+                statement,
+            }],
         };
-        let proven = self.processors.run(move || work.presentation()).await?;
-        let failed = || Error::CannotProve("the credential's secrets do not fit it".to_owned());
-        proven.ok_or_else(failed)?
+        let credential = credential.clone();
+        let parameters = self.parameters.cryptographic().await?;
+        let proven = self.processors.run(move || proven(&credential, request, &parameters));
+        proven.await?.unwrap_or_else(|| Err(no_proof()))
     }
 
     /// Signs a digest as a message, with as many keys as the account demands.
@@ -185,9 +178,8 @@ impl Wallet {
     pub fn sign_message(&self, digest: &Digest) -> AccountSignatures {
         let hash = calculate_message_hash(digest.as_bytes(), self.file.address);
         let signed = self.keys().sign_transaction_hash(&TransactionSignHash::from(hash));
-        let of_credential = |keys: std::collections::BTreeMap<_, _>| {
-            let signature = |(key, signature): (_, _)| (index_of_key(key), hex_of(signature));
-            keys.into_iter().map(signature).collect()
+        let of_credential = |keys: BTreeMap<KeyIndex, Signature>| {
+            keys.into_iter().map(|(key, signature)| (key.0, hex::encode(signature.sig))).collect()
         };
         let credentials = signed.signatures.into_iter();
         credentials.map(|(credential, keys)| (credential.index, of_credential(keys))).collect()
@@ -222,9 +214,8 @@ impl Wallet {
         let item = transfer::read(signed).ok_or(Error::NotATransaction)?;
         let hash = codec::transaction_hash(&item.hash());
         let item = &item;
-        let asked = self.nodes.ask(|mut client| async move {
-            Ok(client.send_block_item(item).await?)
-        });
+        let asked =
+            self.nodes.ask(|mut client| async move { Ok(client.send_block_item(item).await?) });
         match asked.await {
             Ok(_) | Err(Failure::Duplicate) => Ok(hash),
             // A transaction that is final already is refused for its sequence number.
@@ -283,4 +274,21 @@ impl fmt::Debug for Wallet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wallet").field("address", &self.file.address).finish_non_exhaustive()
     }
+}
+
+/// Makes the proof: milliseconds of CPU work. The secrets are read here because the SDK's own type
+/// of them may not cross threads.
+fn proven(
+    credential: &Credential,
+    request: Request<ArCurve, Web3IdAttribute>,
+    parameters: &GlobalContext<ArCurve>,
+) -> Result<String, Error> {
+    let inputs = credential.proof_inputs()?;
+    let inputs = [CommitmentInputs::from(&inputs)];
+    let presentation = request.prove(parameters, inputs.into_iter()).map_err(|_| no_proof())?;
+    Ok(serde_json::to_string(&presentation).expect("a presentation has a JSON form"))
+}
+
+fn no_proof() -> Error {
+    Error::CannotProve("no proof can be made of it, though every statement holds".to_owned())
 }

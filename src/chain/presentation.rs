@@ -3,7 +3,11 @@
 //!
 //! It asks no node and picks no thread: `concordium` does, in the order cheap, node, processor.
 
-use ccd402_domain::{account::AccountAddress, ids::Digest, rejection::Rejection};
+use std::collections::BTreeMap;
+
+use ccd402_domain::{
+    account::AccountAddress, ids::Digest, rejection::Rejection, verification::event::Proven,
+};
 use ccd402_protocol::{
     code::ReasonCode as Code,
     identity::{IdentityRequirement, SET_VALUES_MAX, STATEMENTS_MAX},
@@ -16,7 +20,7 @@ use concordium_rust_sdk::{
         common::Versioned,
         id::{
             constants::{ArCurve, AttributeKind},
-            id_proof_types::AtomicStatement,
+            id_proof_types::{AtomicProof, AtomicStatement},
             types::{AccountCredentialWithoutProofs, AttributeTag, GlobalContext, IpIdentity},
         },
         web3id::{
@@ -27,11 +31,15 @@ use concordium_rust_sdk::{
     types::AccountInfo,
     v2::Upward,
 };
+use sha2::{Digest as _, Sha256};
 
 use crate::codec;
 
 /// Longest presentation that is read, in bytes of JSON: sixteen statements take about 30 kB.
 pub(crate) const BYTES_MAX: usize = 64 * 1024;
+
+/// Sets the hash of revealed values apart from every other hash.
+const REVEALED_DOMAIN: &[u8] = b"ccd402/revealed/v1";
 
 /// A statement about one attribute of an account's credential.
 pub(crate) type Statement = AtomicStatement<ArCurve, AttributeTag, Web3IdAttribute>;
@@ -164,6 +172,44 @@ impl Claim {
         commitments: &CredentialsInputs<ArCurve>,
     ) -> bool {
         self.presentation.verify(parameters, std::iter::once(commitments)).is_ok()
+    }
+
+    /// The values that the proofs reveal, by the name of their attribute.
+    fn revealed(&self) -> BTreeMap<String, &Web3IdAttribute> {
+        let credentials = self.presentation.verifiable_credential.iter();
+        let proofs = credentials.filter_map(|credential| match credential {
+            CredentialProof::Account { proofs, .. } => Some(proofs),
+            CredentialProof::Web3Id { .. } => None,
+        });
+        proofs
+            .flatten()
+            .filter_map(|(statement, proof)| match proof {
+                AtomicProof::RevealAttribute { attribute, .. } => {
+                    Some((statement.attribute().to_string(), attribute))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// What is kept of a presentation that holds.
+///
+/// The revealed values are hashed together with the whole presentation, which is not kept: by
+/// themselves they are too few for a hash to hide.
+pub(crate) fn proven(claim: &Claim, json: &str) -> Proven {
+    let revealed = claim.revealed();
+    let digest_of = |parts: &[&[u8]]| {
+        let hasher = parts.iter().fold(Sha256::new(), |hasher, part| hasher.chain_update(part));
+        Digest::from_bytes(hasher.finalize().into())
+    };
+    Proven {
+        presentation: digest_of(&[json.as_bytes()]),
+        issuer: claim.issuer.0,
+        revealed: (!revealed.is_empty()).then(|| {
+            let values = serde_json::to_vec(&revealed).expect("attributes have a JSON form");
+            digest_of(&[REVEALED_DOMAIN, json.as_bytes(), &values])
+        }),
     }
 }
 

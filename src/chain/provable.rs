@@ -123,7 +123,8 @@ mod tests {
     fn explained(statement: &str) -> Option<String> {
         let statements: Vec<Statement> = serde_json::from_str(statement).unwrap();
         let attributes = [("dob", "20110305"), ("nationality", "DE")];
-        let attributes = attributes.map(|(tag, value)| (tag.parse().unwrap(), value.parse().unwrap()));
+        let attributes =
+            attributes.map(|(tag, value)| (tag.parse().unwrap(), value.parse().unwrap()));
         why_not(&statements, &attributes.into())
     }
 
@@ -149,7 +150,9 @@ mod tests {
             ),
             (
                 set("AttributeInSet", "nationality", nine),
-                Some("nationality DE is none of those accepted (A1, A2, A3, A4, A5, A6, A7, A8 and 1 more)"),
+                Some(
+                    "nationality DE is none of those accepted (A1, A2, A3, A4, A5, A6, A7, A8 and 1 more)",
+                ),
             ),
             (
                 set("AttributeNotInSet", "nationality", r#"["DE"]"#),
