@@ -1,1 +1,8 @@
-//! The facilitator's HTTP client, and the payer that answers a 402.
+//! The client's side of x402: the facilitator's HTTP client, and the payer that answers a 402.
+//!
+//! Neither knows the chain. The payer asks a wallet (a port of its own) for everything that needs
+//! keys or a node; what a payment must be is said in `domain`.
+
+pub mod facilitator;
+pub mod http;
+mod retry;
