@@ -3,6 +3,21 @@
 //! A use case is one file whose body is the story. What a payment must be is `domain`'s business;
 //! how a log, a node or a clock works is their adapters'.
 
+pub mod answer;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod error;
+pub mod facilitator;
+mod follow;
+pub mod idempotency;
 pub mod ports;
+mod query;
+mod recent;
+mod release;
+mod resolve;
+mod settle;
+pub mod submit;
+pub mod sweep;
+mod take_in;
+pub mod verify;
+mod wakeups;

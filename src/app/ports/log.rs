@@ -166,6 +166,9 @@ pub trait EventLog: Send + Sync {
     /// Events of a stream after a version, oldest first, at most [`READ_EVENTS_MAX`].
     async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError>;
 
+    /// The newest event of a stream.
+    async fn read_last(&self, stream: &StreamId) -> Result<Option<Recorded>, ReadError>;
+
     /// Events of the whole log after a position, at most `max` and [`READ_EVENTS_MAX`].
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError>;
 

@@ -1,0 +1,157 @@
+//! Applies one finalized block: who waits for its transactions, what follows for them, and how far
+//! the follower has come, in one batch.
+
+use std::collections::BTreeMap;
+
+use ccd402_domain::event::Event;
+use ccd402_domain::follower::BlockFollowed;
+use ccd402_domain::ids::{TransactionHash, VerificationId, uuid_of};
+use ccd402_domain::transaction::{BlockRef, FinalizedTransaction};
+use ccd402_domain::verification::command::Command;
+use ccd402_domain::verification::decide::decide;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+use crate::ports::chain::{ChainError, FinalizedBlock};
+use crate::ports::log::{Append, AppendError, StreamId, claim_of};
+
+/// Empty blocks after which the follower notes its height all the same. A crash then asks for these
+/// blocks again and changes nothing by it.
+const CHECKPOINT_BLOCKS: u64 = 64;
+/// How often a block is decided anew because somebody else appended first.
+const DECISIONS_MAX: usize = 64;
+
+impl Facilitator {
+    /// The last block that the log says was applied.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn followed(&self) -> Result<Option<BlockRef>, Error> {
+        let stream = StreamId::follower(self.chain.network());
+        let last = self.log.read_last(&stream).await?;
+        Ok(last.and_then(|recorded| match recorded.event {
+            Event::BlockFollowed(followed) => Some(followed.block),
+            _ => None,
+        }))
+    }
+
+    /// Applies a block; `previous` is the one before it, if it was applied.
+    ///
+    /// # Errors
+    /// [`ChainError::NotUnderstood`] where the block does not follow the previous one; faults of the
+    /// log otherwise. Nothing was applied then.
+    pub async fn follow(
+        &self,
+        block: &FinalizedBlock,
+        previous: Option<BlockRef>,
+    ) -> Result<usize, Error> {
+        must_follow(block, previous)?;
+        // Remembered first: who asks from now on finds it here, who asked before waits in the index.
+        self.recent.insert(block);
+        for _ in 0..DECISIONS_MAX {
+            let mut appends = self.decisions(block).await?;
+            let decided: Vec<VerificationId> =
+                appends.iter().filter_map(|append| append.stream.as_verification()).collect();
+            let is_due = block.block.height.is_multiple_of(CHECKPOINT_BLOCKS);
+            if decided.is_empty() && previous.is_some() && !is_due {
+                return Ok(0);
+            }
+            appends.push(self.checkpoint(block.block).await?);
+            match self.log.append(appends).await {
+                Ok(_) => {
+                    decided.iter().for_each(|id| self.wakeups.wake(*id));
+                    return Ok(decided.len());
+                }
+                Err(AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    async fn decisions(&self, block: &FinalizedBlock) -> Result<Vec<Append>, Error> {
+        let hashes: Vec<_> = block.transactions.iter().map(|found| found.hash).collect();
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let waiting = self.log.waiting_for(self.chain.network(), &hashes).await?;
+        let found: BTreeMap<TransactionHash, &FinalizedTransaction> =
+            block.transactions.iter().map(|found| (found.hash, found)).collect();
+        let mut appends = Vec::new();
+        for (hash, verifications) in waiting {
+            let Some(transaction) = found.get(&hash) else { continue };
+            let mut owner = self.log.claim_owner(self.chain.network(), hash).await?;
+            for id in verifications {
+                let events = self.decision(id, transaction, owner).await?;
+                if let Some((version, events)) = events {
+                    owner = owner.or(events.iter().find_map(claim_of).map(|(_, _, id)| id));
+                    appends.push(self.decided(id, version, events, block));
+                }
+            }
+        }
+        Ok(appends)
+    }
+
+    async fn decision(
+        &self,
+        id: VerificationId,
+        transaction: &FinalizedTransaction,
+        owner: Option<VerificationId>,
+    ) -> Result<Option<(u64, Vec<Event>)>, Error> {
+        let Some(state) = self.load(id).await? else { return Ok(None) };
+        let record = Command::RecordTransaction(transaction.clone());
+        let mut events = decide(Some(&state), record).unwrap_or_default();
+        let claims = events.iter().any(|event| claim_of(event).is_some());
+        if claims && owner.is_some_and(|owner| owner != id) {
+            events = decide(Some(&state), Command::LoseClaim).unwrap_or_default();
+        }
+        Ok((!events.is_empty()).then_some((state.version, events)))
+    }
+
+    fn decided(
+        &self,
+        id: VerificationId,
+        expected_version: u64,
+        events: Vec<Event>,
+        block: &FinalizedBlock,
+    ) -> Append {
+        Append {
+            stream: StreamId::verification(id),
+            expected_version,
+            events,
+            time: self.clock.now(),
+            cause: block_cause(block.block),
+            attachment: None,
+        }
+    }
+
+    async fn checkpoint(&self, block: BlockRef) -> Result<Append, Error> {
+        let network = self.chain.network().clone();
+        let stream = StreamId::follower(&network);
+        let last = self.log.read_last(&stream).await?;
+        Ok(Append {
+            stream,
+            expected_version: last.map_or(0, |recorded| recorded.version),
+            events: vec![BlockFollowed { network, block }.into()],
+            time: self.clock.now(),
+            cause: block_cause(block),
+            attachment: None,
+        })
+    }
+}
+
+fn block_cause(block: BlockRef) -> Uuid {
+    uuid_of(&[b"finalized", block.hash.as_bytes()])
+}
+
+fn must_follow(block: &FinalizedBlock, previous: Option<BlockRef>) -> Result<(), ChainError> {
+    let Some(previous) = previous else { return Ok(()) };
+    if block.block.height == previous.height + 1 && block.parent == previous.hash {
+        return Ok(());
+    }
+    Err(ChainError::NotUnderstood(format!(
+        "block {} with parent {} does not follow block {} ({})",
+        block.block.height, block.parent, previous.height, previous.hash
+    )))
+}

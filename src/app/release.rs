@@ -1,0 +1,24 @@
+//! Gives a reservation back, so that the payer can try again at once.
+
+use ccd402_domain::ids::{ReservationId, VerificationId, uuid_of};
+use ccd402_domain::rejection::Rejection;
+use ccd402_domain::verification::command::Command;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+
+impl Facilitator {
+    /// Ends a hold that `/verify` handed out.
+    ///
+    /// # Errors
+    /// A fault of ours. A hold that is not there is a rejection.
+    pub async fn release(
+        &self,
+        id: VerificationId,
+        reservation: ReservationId,
+    ) -> Result<Result<(), Rejection>, Error> {
+        let cause = uuid_of(&[b"release", reservation.0.as_bytes()]);
+        let executed = self.execute(id, Command::Release { reservation }, cause).await?;
+        Ok(executed.map(|_| ()))
+    }
+}

@@ -1,0 +1,50 @@
+//! `POST /v1/verifications`: takes a payment in and answers at once; the outcome comes later.
+//!
+//! A submission is a verification of its own, so that of two submissions of one payment only one is
+//! ever confirmed: whoever knows its id may act on it.
+
+use ccd402_domain::ids::VerificationId;
+use ccd402_domain::rejection::Rejection;
+use ccd402_domain::verification::state::Verification;
+use ccd402_protocol::code::ReasonCode;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+use crate::idempotency::{IdempotencyKey, Route, body_digest};
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    /// It is in the log, durable.
+    New(VerificationId),
+    /// It was there already, under the same key with the same body.
+    Repeated(Box<Verification>),
+}
+
+impl Facilitator {
+    /// Takes a submission in.
+    ///
+    /// # Errors
+    /// A malformed body, or a fault of ours.
+    pub async fn submit(
+        &self,
+        body: &[u8],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Result<Submitted, Rejection>, Error> {
+        let digest = body_digest(body);
+        let handed = match self.read(body, digest)? {
+            Ok(handed) => handed,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let id = VerificationId(key.map_or_else(Uuid::now_v7, |key| key.id(Route::Submit)));
+        if self.request(id, handed).await? {
+            return Ok(Ok(Submitted::New(id)));
+        }
+        match self.load(id).await? {
+            Some(state) if state.body == digest => Ok(Ok(Submitted::Repeated(Box::new(state)))),
+            Some(_) => Ok(Err(Rejection::of(ReasonCode::IdempotencyKeyReused))),
+            None => Err(Error::Contended),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Looks at everything that waits: what can never come any more fails, what was missed is resolved.
+//!
+//! One pass for all, never a timer a verification.
+
+use ccd402_domain::ids::{VerificationId, uuid_of};
+use ccd402_domain::transaction::BlockRef;
+use ccd402_domain::verification::command::Command;
+use ccd402_domain::verification::state::Verification;
+use chrono::TimeDelta;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+use crate::ports::chain::TransactionStatus;
+use crate::ports::log::Waiting;
+
+/// Verifications looked at between two reads of the index.
+const PAGE: usize = 512;
+/// How far past the challenge's end the chain must be before the transaction is given up.
+const MARGIN: TimeDelta = TimeDelta::seconds(10);
+
+/// What a sweep looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Only what has outlived its challenge.
+    Overdue,
+    /// Everything, as after a start: work may have been cut off anywhere.
+    Everything,
+}
+
+impl Facilitator {
+    /// Sweeps over everything that waits; returns how many were looked at closely.
+    ///
+    /// A verification whose check fails for now is left for the next sweep.
+    ///
+    /// # Errors
+    /// Where the log fails.
+    pub async fn sweep(&self, scope: Scope) -> Result<usize, Error> {
+        let Some(tip) = self.recent.last() else { return Ok(0) };
+        let mut after: Option<Waiting> = None;
+        let mut looked_at = 0;
+        loop {
+            let page = self.log.waiting(self.chain.network(), after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(looked_at) };
+            after = Some(*last);
+            for waiting in page {
+                let is_overdue = waiting.closes_at + MARGIN < tip.time;
+                if !is_overdue && scope == Scope::Overdue {
+                    continue;
+                }
+                looked_at += 1;
+                match self.look_at(waiting.verification, is_overdue.then_some(tip)).await {
+                    Ok(()) => {}
+                    Err(Error::Chain(error)) => {
+                        tracing::warn!(
+                            verification.id = %waiting.verification, %error,
+                            "could not resolve a waiting verification; the next sweep tries again"
+                        );
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    async fn look_at(&self, id: VerificationId, overdue: Option<BlockRef>) -> Result<(), Error> {
+        let Some(state) = self.resolve(id).await? else { return Ok(()) };
+        match overdue {
+            Some(tip) if !state.is_decided() => self.give_up(state, tip).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks the chain once more, then fails what it does not have.
+    async fn give_up(&self, state: Verification, tip: BlockRef) -> Result<(), Error> {
+        match self.chain.transaction(state.payment.transaction).await? {
+            TransactionStatus::Finalized(transaction) => {
+                self.record_transaction(state, *transaction).await?;
+            }
+            TransactionStatus::Unknown => {
+                let cause = uuid_of(&[b"expired", tip.hash.as_bytes()]);
+                self.report(state.id, Command::Expire, cause).await?;
+            }
+            // In a block past its time, and not final: the follower decides it.
+            TransactionStatus::Received | TransactionStatus::Committed => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a new verification needs work beyond waiting for the follower.
+    #[must_use]
+    pub fn needs_work(&self, requested: &ccd402_domain::payment::Payment) -> bool {
+        requested.needs_presentation()
+            || requested.needs_signature()
+            || self.recent.get(requested.transaction).is_some()
+            || !self.recent.covers(requested.window.opens_at - MARGIN)
+    }
+
+    /// The last block that the follower has seen since the start.
+    #[must_use]
+    pub fn last_block(&self) -> Option<BlockRef> {
+        self.recent.last()
+    }
+}

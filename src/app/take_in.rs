@@ -1,0 +1,84 @@
+//! Takes a payment in: decoding, the rules that need no IO, and the event that says it was asked for.
+
+use ccd402_domain::ids::{Digest, VerificationId, uuid_of};
+use ccd402_domain::payment::{Payment, Proofs};
+use ccd402_domain::rejection::Rejection;
+use ccd402_domain::verification::command::{Command, Request};
+use ccd402_domain::verification::decide::decide;
+use ccd402_protocol::presented::{DecodeError, PresentedPayment};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+use crate::ports::log::{Append, AppendError, StreamId};
+
+/// A payment that passed every rule that needs no IO.
+pub(crate) struct Handed {
+    payment: Payment,
+    proofs: Vec<u8>,
+    body: Digest,
+}
+
+impl Handed {
+    /// The id that every presentation of this payment has: the same transfer for the same request
+    /// with the same proofs. So a repeat meets what is known already.
+    pub(crate) fn payment_id(&self) -> VerificationId {
+        let payment = &self.payment;
+        VerificationId(uuid_of(&[
+            b"payment",
+            payment.network.as_str().as_bytes(),
+            payment.transaction.as_bytes(),
+            payment.digest.as_bytes(),
+            &self.proofs,
+        ]))
+    }
+}
+
+impl Facilitator {
+    /// Reads a body as a payment.
+    pub(crate) fn read(
+        &self,
+        body: &[u8],
+        digest: Digest,
+    ) -> Result<Result<Handed, Rejection>, Error> {
+        let presented = match PresentedPayment::decode(body) {
+            Ok(presented) => presented,
+            Err(DecodeError::Refused(refused)) => return Ok(Err(refused.into())),
+            Err(error @ DecodeError::Malformed(_)) => {
+                return Err(Error::Malformed(error.to_string()));
+            }
+        };
+        let read = Payment::read(&presented, &self.options.policy, self.clock.now());
+        Ok(read.map(|(payment, proofs)| {
+            let kept = serde_json::to_vec(&proofs).expect("proofs came from JSON");
+            let proofs = if proofs == Proofs::default() { Vec::new() } else { kept };
+            Handed { payment, proofs, body: digest }
+        }))
+    }
+
+    /// Appends the request, unless the verification exists. Returns whether it is new.
+    pub(crate) async fn request(&self, id: VerificationId, handed: Handed) -> Result<bool, Error> {
+        if self.log.waiting_count() >= self.options.waiting_max {
+            return Err(Error::Overloaded);
+        }
+        let now = self.clock.now();
+        let attachment = (!handed.proofs.is_empty()).then_some(handed.proofs);
+        let request =
+            Request { verification: id, payment: Box::new(handed.payment), body: handed.body, now };
+        let events = decide(None, Command::Request(Box::new(request)))
+            .expect("a verification that does not exist refuses no request");
+        let append = Append {
+            stream: StreamId::verification(id),
+            expected_version: 0,
+            events,
+            time: now,
+            cause: Uuid::new_v4(),
+            attachment,
+        };
+        match self.log.append(vec![append]).await {
+            Ok(_) => Ok(true),
+            Err(AppendError::VersionConflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
