@@ -11,6 +11,7 @@ pub mod facilitator;
 mod follow;
 pub mod idempotency;
 pub mod ports;
+pub mod projections;
 mod query;
 mod recent;
 mod release;

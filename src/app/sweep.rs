@@ -27,31 +27,41 @@ pub enum Scope {
     Everything,
 }
 
+/// What came of a sweep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Verifications looked at closely.
+    pub looked_at: usize,
+    /// Of these, how many must be looked at again because the chain could not be asked.
+    pub left: usize,
+}
+
 impl Facilitator {
-    /// Sweeps over everything that waits; returns how many were looked at closely.
+    /// Sweeps over everything that waits.
     ///
     /// A verification whose check fails for now is left for the next sweep.
     ///
     /// # Errors
     /// Where the log fails.
-    pub async fn sweep(&self, scope: Scope) -> Result<usize, Error> {
-        let Some(tip) = self.recent.last() else { return Ok(0) };
+    pub async fn sweep(&self, scope: Scope) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        let Some(tip) = self.recent.last() else { return Ok(swept) };
         let mut after: Option<Waiting> = None;
-        let mut looked_at = 0;
         loop {
             let page = self.log.waiting(self.chain.network(), after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(looked_at) };
+            let Some(last) = page.last() else { return Ok(swept) };
             after = Some(*last);
             for waiting in page {
                 let is_overdue = waiting.closes_at + MARGIN < tip.time;
                 if !is_overdue && scope == Scope::Overdue {
                     continue;
                 }
-                looked_at += 1;
+                swept.looked_at += 1;
                 match self.look_at(waiting.verification, is_overdue.then_some(tip)).await {
                     Ok(()) => {}
                     Err(Error::Chain(error)) => {
-                        tracing::warn!(
+                        swept.left += 1;
+                        tracing::debug!(
                             verification.id = %waiting.verification, %error,
                             "could not resolve a waiting verification; the next sweep tries again"
                         );

@@ -1,0 +1,3 @@
+//! Projections: pure folds of the log. Deleting one and replaying is always safe.
+
+pub mod summary;

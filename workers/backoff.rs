@@ -1,0 +1,49 @@
+//! Waiting between tries: exponential, jittered, capped.
+
+use std::time::Duration;
+
+use rand::Rng as _;
+
+/// The waits of one series of failures.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    next: Duration,
+    first: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    /// Begins with `first`, doubles, never exceeds `max`.
+    #[must_use]
+    pub fn new(first: Duration, max: Duration) -> Self {
+        Self { next: first, first, max }
+    }
+
+    /// The next wait: between half and all of the current step.
+    pub fn next_wait(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(self.max);
+        step.mul_f64(rand::thread_rng().gen_range(0.5..=1.0))
+    }
+
+    /// Begins anew, after something went well.
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_the_cap_and_begin_anew() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        for _ in 0..10 {
+            assert!(backoff.next_wait() <= Duration::from_secs(1));
+        }
+        assert!(backoff.next_wait() >= Duration::from_millis(500));
+        backoff.reset();
+        assert!(backoff.next_wait() <= Duration::from_millis(100));
+    }
+}
