@@ -4,7 +4,7 @@
 //! block twice; this one reconnects, changes the node, and fills gaps by height. Where it stands is
 //! the reader's to remember.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ccd402_app::ports::chain::FinalizedBlock;
 use ccd402_domain::ids::BlockHash;
@@ -54,6 +54,8 @@ enum Ended {
 struct Cursor {
     next: u64,
     parent: Option<BlockHash>,
+    /// The node that was of no use last.
+    lost: Option<Arc<Node>>,
 }
 
 /// Blocks from `height` on, for as long as the stream is kept.
@@ -76,7 +78,7 @@ async fn follow(
     options: Options,
     sender: mpsc::Sender<Result<FinalizedBlock, Error>>,
 ) {
-    let mut cursor = Cursor { next: height, parent: None };
+    let mut cursor = Cursor { next: height, parent: None, lost: None };
     let mut fruitless = 0;
     loop {
         let started_at = cursor.next;
@@ -110,11 +112,12 @@ async fn connection(
     options: &Options,
     sender: &mpsc::Sender<Result<FinalizedBlock, Error>>,
 ) -> Ended {
-    let node = match nodes.next().await {
+    let node = match nodes.next(cursor.lost.as_ref()).await {
         Ok(node) => node,
         // Excluded nodes stay excluded: waiting would not help.
         Err(failure) => return Ended::Halted(failure.into_error("following the chain")),
     };
+    cursor.lost = Some(Arc::clone(&node));
     // The permit is held for as long as the node serves the stream.
     let Ok((mut client, _permit)) = node.connection().await else { return Ended::Lost };
     let height = AbsoluteBlockHeight::from(cursor.next);
@@ -200,4 +203,47 @@ fn accept(cursor: &mut Cursor, block: &FinalizedBlock) -> Result<(), Error> {
 fn lost(node: &Node, reason: &str) -> Ended {
     node.failed(reason);
     Ended::Lost
+}
+
+#[cfg(test)]
+mod tests {
+    use ccd402_domain::transaction::BlockRef;
+
+    use super::*;
+
+    fn hash(number: u8) -> BlockHash {
+        BlockHash::from_bytes([number; 32])
+    }
+
+    fn block(height: u64, own: u8, parent: u8) -> FinalizedBlock {
+        let time = chrono::DateTime::UNIX_EPOCH;
+        let block = BlockRef { height, hash: hash(own), time };
+        FinalizedBlock { block, parent: hash(parent), transactions: Vec::new() }
+    }
+
+    #[test]
+    fn only_the_child_of_the_block_before_is_accepted() {
+        let cursor = |parent| Cursor { next: 5, parent, lost: None };
+        let rows = [
+            ("the first", None, block(5, 2, 1), true),
+            ("the child", Some(hash(1)), block(5, 2, 1), true),
+            ("another's child", Some(hash(1)), block(5, 2, 9), false),
+            ("one later", Some(hash(1)), block(6, 2, 1), false),
+            ("one earlier", Some(hash(1)), block(4, 2, 1), false),
+        ];
+        for (row, parent, block, is_accepted) in rows {
+            let mut cursor = cursor(parent);
+            match accept(&mut cursor, &block) {
+                Ok(()) => {
+                    assert!(is_accepted, "{row}");
+                    assert_eq!((cursor.next, cursor.parent), (6, Some(hash(2))), "{row}");
+                }
+                Err(error) => {
+                    assert!(!is_accepted, "{row}");
+                    assert!(matches!(error, Error::NotUnderstood(_)), "{row}: {error}");
+                    assert_eq!((cursor.next, cursor.parent), (5, parent), "{row}");
+                }
+            }
+        }
+    }
 }

@@ -20,8 +20,8 @@ pub enum Error {
     /// may be concluded from it: stop and tell a person.
     #[error("the chain's answer is not understood: {0}")]
     NotUnderstood(String),
-    /// As many proofs wait for a processor as may.
-    #[error("too many identity proofs are waiting to be checked")]
+    /// As many proofs wait for a processor, or questions for the node, as may.
+    #[error("too many proofs or questions are waiting")]
     Busy,
     /// Every node that answers is on another network.
     #[error("node {node} is on {found}, not on {configured}: check the node's address")]
@@ -64,6 +64,8 @@ pub(crate) enum Failure {
     Unavailable(String),
     /// The node is on another network than ours.
     OtherNetwork(OtherNetwork),
+    /// So many of our own questions wait for the node that this one was not even asked.
+    Crowded,
 }
 
 /// A node that is on another network than ours.
@@ -85,6 +87,7 @@ impl Failure {
             Self::OtherNetwork(OtherNetwork { node, configured, found }) => {
                 Error::WrongNetwork { node, configured, found }
             }
+            Self::Crowded => Error::Busy,
         }
     }
 }
@@ -108,13 +111,11 @@ impl From<RPCError> for Failure {
         match status.code() {
             Code::NotFound => Self::NotFound,
             Code::AlreadyExists => Self::Duplicate,
-            Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::PermissionDenied
-            | Code::Unauthenticated => Self::Refused(text),
+            Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+                Self::Refused(text)
+            }
             // A proxy's 429 arrives as Internal, a reset stream as Unknown or Cancelled, and a
-            // node without the call may have a neighbour that has it.
+            // node that forbids or lacks the call may have a neighbour that does not.
             _ => Self::Unavailable(text),
         }
     }

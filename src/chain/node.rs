@@ -46,6 +46,7 @@ struct Health {
     height_finalized: Option<u64>,
     on_our_network: bool,
     excluded: bool,
+    probing: bool,
 }
 
 /// One node of the pool.
@@ -102,8 +103,9 @@ impl Node {
         Q: Fn(Client) -> F + Send,
         F: Future<Output = QueryResult<T>> + Send,
     {
+        let _permit = self.permit().await?;
         let answer = self.within_time(async {
-            let (client, _permit) = self.client().await?;
+            let client = self.client().await?;
             query(client).await.map_err(Failure::from)
         });
         self.note(answer.await)
@@ -111,7 +113,19 @@ impl Node {
 
     /// A connection to hold on to, with the share of the node's requests that it takes up.
     pub(crate) async fn connection(&self) -> Result<(Client, OwnedSemaphorePermit), Failure> {
-        self.note(self.within_time(self.client()).await)
+        let permit = self.permit().await?;
+        let client = self.note(self.within_time(self.client()).await)?;
+        Ok((client, permit))
+    }
+
+    /// Finds out whether a node that failed is back, once at a time.
+    pub(crate) async fn probe(&self) {
+        let was_probing = mem::replace(&mut self.health().probing, true);
+        if !was_probing {
+            // What came of it is noted in the node's health.
+            let _noted = self.connection().await;
+            self.health().probing = false;
+        }
     }
 
     /// Remembers that the node has finalized a block of this height.
@@ -158,16 +172,22 @@ impl Node {
             .unwrap_or_else(|_| Err(Failure::Unavailable(format!("no answer within {time:?}"))))
     }
 
-    async fn client(&self) -> Result<(Client, OwnedSemaphorePermit), Failure> {
-        let permit = Arc::clone(&self.permits);
-        let permit = permit.acquire_owned().await.expect("the semaphore is never closed");
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        match timeout(self.options.request_timeout, permit).await {
+            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
+            Err(_) => Err(Failure::Crowded),
+        }
+    }
+
+    async fn client(&self) -> Result<Client, Failure> {
         let connect = || async { Client::new(self.endpoint.clone()).await };
         let connected = self.client.get_or_try_init(connect).await;
         let client = connected.map_err(|e| Failure::Unavailable(format!("cannot connect: {e}")))?;
         if !self.health().on_our_network {
             self.check_network(client.clone()).await?;
         }
-        Ok((client.clone(), permit))
+        Ok(client.clone())
     }
 
     /// Checks the genesis block, at first and again after each failure: the node behind an address
@@ -197,6 +217,7 @@ impl Node {
                     );
                 }
             }
+            Err(Failure::Crowded) => {}
             Ok(_) | Err(Failure::NotFound | Failure::Duplicate | Failure::Refused(_)) => {
                 let mut health = self.health();
                 health.failures = 0;

@@ -126,7 +126,7 @@ impl Nodes {
     {
         let mut last = Failure::Unavailable("every node is paused".to_owned());
         for _ in 0..self.tries_max {
-            let node = self.next().await?;
+            let node = self.next(None).await?;
             match node.ask(&query).await {
                 Err(failure @ (Failure::Unavailable(_) | Failure::OtherNetwork(_))) => {
                     last = failure;
@@ -137,20 +137,67 @@ impl Nodes {
         Err(last)
     }
 
-    /// The node to ask next: the first that is not pausing, else the one whose pause ends first,
-    /// at its end.
-    pub(crate) async fn next(&self) -> Result<Arc<Node>, Failure> {
-        let ready = self.nodes.iter().filter_map(|node| Some((node.readiness()?, node)));
+    /// The node to ask next: the first that has not failed, else the one whose pause ends first,
+    /// at its end. One to avoid counts as failed.
+    pub(crate) async fn next(&self, avoid: Option<&Arc<Node>>) -> Result<Arc<Node>, Failure> {
         let now = Instant::now();
-        // A node that failed and may be tried again waits behind those that have not failed: its
-        // next failure may take the whole time of a question.
-        let order = |((failures, at), _): &((u32, Instant), _)| (*failures > 0, now.max(*at));
-        let Some(((_, at), node)) = ready.min_by_key(order) else {
+        let mut best: Option<((bool, Instant), &Arc<Node>)> = None;
+        let mut back = Vec::new();
+        for node in self.nodes.iter() {
+            let Some((failures, ready_at)) = node.readiness() else { continue };
+            if failures > 0 && ready_at <= now {
+                back.push(node);
+            }
+            let is_avoided = avoid.is_some_and(|avoid| Arc::ptr_eq(avoid, node));
+            // A node that failed waits behind those that have not, even when its pause is over: its
+            // next failure may take the whole time of a question.
+            let order = (failures > 0 || is_avoided, ready_at.max(now));
+            if best.is_none_or(|(least, _)| order < least) {
+                best = Some((order, node));
+            }
+        }
+        let Some(((_, ready_at), node)) = best else {
             // Only a node that was found on another network is never ready.
             let text = format!("every node is on another network than {}", self.network);
             return Err(Failure::Unavailable(text));
         };
-        sleep_until(at).await;
-        Ok(Arc::clone(node))
+        for failed in back.into_iter().filter(|failed| !Arc::ptr_eq(failed, node)) {
+            let failed = Arc::clone(failed);
+            tokio::spawn(async move { failed.probe().await });
+        }
+        let node = Arc::clone(node);
+        sleep_until(ready_at).await;
+        Ok(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refusal(endpoints: Vec<String>) -> Error {
+        let mut options = Options::new(endpoints);
+        options.connect_timeout = Duration::from_secs(1);
+        Nodes::connect(options).await.err().expect("there is no node")
+    }
+
+    #[tokio::test]
+    async fn addresses_that_cannot_be_used_stop_the_start() {
+        let lists: [&[&str]; 5] =
+            [&[], &["localhost:20000"], &["ftp://localhost:1"], &["http://"], &["no address"]];
+        for list in lists {
+            let refusal = refusal(list.iter().map(ToString::to_string).collect()).await;
+            assert!(matches!(refusal, Error::Addresses(_)), "{list:?}: {refusal:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_unavailable_with_and_without_tls() {
+        // A port that was free a moment ago.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for scheme in ["http", "https"] {
+            let refusal = refusal(vec![format!("{scheme}://{free}")]).await;
+            assert!(matches!(refusal, Error::Unavailable(_)), "{scheme}: {refusal:?}");
+        }
     }
 }
