@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ccd402_app::ports::chain::FinalizedBlock;
-use ccd402_domain::ids::BlockHash;
+use ccd402_domain::{ids::BlockHash, transaction::BlockRef};
 use concordium_rust_sdk::{
     types::AbsoluteBlockHeight,
     v2::{FinalizedBlockInfo, FinalizedBlocksStream},
@@ -54,8 +54,6 @@ enum Ended {
 struct Cursor {
     next: u64,
     parent: Option<BlockHash>,
-    /// The node that was of no use last.
-    lost: Option<Arc<Node>>,
 }
 
 /// Blocks from `height` on, for as long as the stream is kept.
@@ -68,136 +66,142 @@ pub(crate) fn from(
     options: Options,
 ) -> ReceiverStream<Result<FinalizedBlock, Error>> {
     let (sender, receiver) = mpsc::channel(options.prefetch.max(1));
-    tokio::spawn(follow(nodes, height, options, sender));
+    let cursor = Cursor { next: height, parent: None };
+    let follower = Follower { nodes, options, sender, cursor, lost: None };
+    tokio::spawn(follower.run());
     ReceiverStream::new(receiver)
 }
 
-async fn follow(
+struct Follower {
     nodes: Nodes,
-    height: u64,
     options: Options,
     sender: mpsc::Sender<Result<FinalizedBlock, Error>>,
-) {
-    let mut cursor = Cursor { next: height, parent: None, lost: None };
-    let mut fruitless = 0;
-    loop {
-        let started_at = cursor.next;
-        let ended = tokio::select! {
-            () = sender.closed() => Ended::Unread,
-            ended = connection(&nodes, &mut cursor, &options, &sender) => ended,
+    cursor: Cursor,
+    /// The node that was of no use last.
+    lost: Option<Arc<Node>>,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let reader = self.sender.clone();
+        let mut fruitless = 0;
+        loop {
+            let started_at = self.cursor.next;
+            let ended = tokio::select! {
+                () = reader.closed() => return,
+                ended = self.connection() => ended,
+            };
+            match ended {
+                Ended::Unread => return,
+                Ended::Halted(reason) => {
+                    let height = self.cursor.next;
+                    error!(block.height = height, "following the chain has stopped: {reason}");
+                    // Nobody may be left to hear it; the log line stands.
+                    let _unread = self.sender.send(Err(reason)).await;
+                    return;
+                }
+                Ended::Lost => {
+                    let came_on = self.cursor.next > started_at;
+                    fruitless = if came_on { 1 } else { fruitless + 1 };
+                    tokio::select! {
+                        () = reader.closed() => return,
+                        () = sleep(self.options.backoff.delay(fruitless)) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows one node until it is of no use.
+    async fn connection(&mut self) -> Ended {
+        let node = match self.nodes.next(self.lost.as_ref()).await {
+            Ok(node) => node,
+            // Excluded nodes stay excluded: waiting would not help.
+            Err(failure) => return Ended::Halted(failure.into_error("following the chain")),
         };
-        match ended {
-            Ended::Unread => return,
-            Ended::Halted(reason) => {
-                error!(block.height = cursor.next, "following the chain has stopped: {reason}");
-                // Nobody may be left to hear it; the log line stands.
-                let _unread = sender.send(Err(reason)).await;
-                return;
+        self.lost = Some(Arc::clone(&node));
+        // The permit is held for as long as the node serves the stream.
+        let Ok((mut client, _permit)) = node.connection().await else { return Ended::Lost };
+        let height = AbsoluteBlockHeight::from(self.cursor.next);
+        match client.get_finalized_blocks_from(height).await {
+            Ok(stream) => self.read(&node, stream).await,
+            Err(_) => lost(&node, "it refused the stream of finalized blocks"),
+        }
+    }
+
+    async fn read(&mut self, node: &Node, mut stream: FinalizedBlocksStream) -> Ended {
+        let stall_timeout = self.options.stall_timeout;
+        let mut fetching = FuturesOrdered::new();
+        let mut asked_for = self.cursor.next;
+        let mut announced: Option<FinalizedBlockInfo> = None;
+        let mut stalls_at = Instant::now() + stall_timeout;
+        loop {
+            // Heights below an announced one that were never announced are fetched by height.
+            while fetching.len() < self.options.prefetch.max(1) {
+                let Some(last) = announced else { break };
+                let hash = (asked_for == last.height.height).then_some(last.block_hash);
+                if asked_for >= last.height.height {
+                    announced = None;
+                }
+                if asked_for <= last.height.height {
+                    fetching.push_back(block::fetch(node, asked_for, hash));
+                    asked_for += 1;
+                }
             }
-            Ended::Lost => {
-                fruitless = if cursor.next > started_at { 1 } else { fruitless + 1 };
-                tokio::select! {
-                    () = sender.closed() => return,
-                    () = sleep(options.backoff.delay(fruitless)) => {}
+            tokio::select! {
+                biased;
+                Some(fetched) = fetching.next() => {
+                    if let Err(ended) = self.hand_over(node, fetched).await {
+                        return ended;
+                    }
+                    stalls_at = Instant::now() + stall_timeout;
+                }
+                next = stream.next(), if announced.is_none() => match next {
+                    Some(next) => {
+                        node.saw_height(next.height.height);
+                        announced = Some(next);
+                    }
+                    None => return lost(node, "its stream of blocks ended"),
+                },
+                () = sleep_until(stalls_at) => {
+                    let height = self.cursor.next;
+                    let text = format!("no block at height {height} within {stall_timeout:?}");
+                    return lost(node, &text);
                 }
             }
         }
     }
-}
 
-/// Follows one node until it is of no use.
-async fn connection(
-    nodes: &Nodes,
-    cursor: &mut Cursor,
-    options: &Options,
-    sender: &mpsc::Sender<Result<FinalizedBlock, Error>>,
-) -> Ended {
-    let node = match nodes.next(cursor.lost.as_ref()).await {
-        Ok(node) => node,
-        // Excluded nodes stay excluded: waiting would not help.
-        Err(failure) => return Ended::Halted(failure.into_error("following the chain")),
-    };
-    cursor.lost = Some(Arc::clone(&node));
-    // The permit is held for as long as the node serves the stream.
-    let Ok((mut client, _permit)) = node.connection().await else { return Ended::Lost };
-    let height = AbsoluteBlockHeight::from(cursor.next);
-    let Ok(stream) = client.get_finalized_blocks_from(height).await else {
-        return lost(&node, "it refused the stream of finalized blocks");
-    };
-    read(&node, stream, (cursor, options, sender)).await
-}
-
-type Reader<'a> = (&'a mut Cursor, &'a Options, &'a mpsc::Sender<Result<FinalizedBlock, Error>>);
-
-async fn read(
-    node: &Node,
-    mut stream: FinalizedBlocksStream,
-    (cursor, options, sender): Reader<'_>,
-) -> Ended {
-    let mut fetching = FuturesOrdered::new();
-    let mut asked_for = cursor.next;
-    let mut announced: Option<FinalizedBlockInfo> = None;
-    let mut stalls_at = Instant::now() + options.stall_timeout;
-    loop {
-        // Heights below an announced one that were never announced are fetched by height.
-        while fetching.len() < options.prefetch.max(1) {
-            let Some(last) = announced else { break };
-            let hash = (asked_for == last.height.height).then_some(last.block_hash);
-            if asked_for >= last.height.height {
-                announced = None;
-            }
-            if asked_for <= last.height.height {
-                fetching.push_back(block::fetch(node, asked_for, hash));
-                asked_for += 1;
-            }
-        }
-        tokio::select! {
-            biased;
-            Some(fetched) = fetching.next() => {
-                let accepted = fetched.and_then(|block| accept(cursor, &block).map(|()| block));
-                let block = match accepted {
-                    Ok(block) => block,
-                    Err(halted @ Error::NotUnderstood(_)) => return Ended::Halted(halted),
-                    Err(error) => return lost(node, &error.to_string()),
-                };
-                if sender.send(Ok(block)).await.is_err() {
-                    return Ended::Unread;
-                }
-                stalls_at = Instant::now() + options.stall_timeout;
-            }
-            next = stream.next(), if announced.is_none() => match next {
-                Some(next) => {
-                    node.saw_height(next.height.height);
-                    announced = Some(next);
-                }
-                None => return lost(node, "its stream of blocks ended"),
-            },
-            () = sleep_until(stalls_at) => {
-                let waited = options.stall_timeout;
-                let height = cursor.next;
-                return lost(node, &format!("no block at height {height} within {waited:?}"));
-            }
+    async fn hand_over(
+        &mut self,
+        node: &Node,
+        fetched: Result<FinalizedBlock, Error>,
+    ) -> Result<(), Ended> {
+        let accepted = fetched.and_then(|block| self.cursor.accept(&block).map(|()| block));
+        match accepted {
+            Ok(block) => self.sender.send(Ok(block)).await.map_err(|_| Ended::Unread),
+            Err(halted @ Error::NotUnderstood(_)) => Err(Ended::Halted(halted)),
+            Err(error) => Err(lost(node, &error.to_string())),
         }
     }
 }
 
-/// Moves the cursor over a block, if it is the one that must follow.
-fn accept(cursor: &mut Cursor, block: &FinalizedBlock) -> Result<(), Error> {
-    let height = block.block.height;
-    if height != cursor.next {
-        let wanted = cursor.next;
-        return Err(Error::NotUnderstood(format!("block {height} came in place of {wanted}")));
+impl Cursor {
+    /// Moves over a block, if it is the one that must follow.
+    fn accept(&mut self, block: &FinalizedBlock) -> Result<(), Error> {
+        let BlockRef { height, hash, .. } = block.block;
+        let Self { next, parent } = *self;
+        if height != next {
+            return Err(Error::NotUnderstood(format!("block {height} came in place of {next}")));
+        }
+        if let Some(parent) = parent.filter(|parent| *parent != block.parent) {
+            return Err(Error::NotUnderstood(format!(
+                "block {hash} at height {height} is not the child of {parent}, the block before it"
+            )));
+        }
+        *self = Self { next: height + 1, parent: Some(hash) };
+        Ok(())
     }
-    if cursor.parent.is_some_and(|parent| parent != block.parent) {
-        return Err(Error::NotUnderstood(format!(
-            "block {} at height {height} is not the child of the block before it, {}",
-            block.block.hash,
-            cursor.parent.map(|parent| parent.to_string()).unwrap_or_default()
-        )));
-    }
-    cursor.next = height + 1;
-    cursor.parent = Some(block.block.hash);
-    Ok(())
 }
 
 fn lost(node: &Node, reason: &str) -> Ended {
@@ -207,8 +211,6 @@ fn lost(node: &Node, reason: &str) -> Ended {
 
 #[cfg(test)]
 mod tests {
-    use ccd402_domain::transaction::BlockRef;
-
     use super::*;
 
     fn hash(number: u8) -> BlockHash {
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn only_the_child_of_the_block_before_is_accepted() {
-        let cursor = |parent| Cursor { next: 5, parent, lost: None };
+        let cursor = |parent| Cursor { next: 5, parent };
         let rows = [
             ("the first", None, block(5, 2, 1), true),
             ("the child", Some(hash(1)), block(5, 2, 1), true),
@@ -233,7 +235,7 @@ mod tests {
         ];
         for (row, parent, block, is_accepted) in rows {
             let mut cursor = cursor(parent);
-            match accept(&mut cursor, &block) {
+            match cursor.accept(&block) {
                 Ok(()) => {
                     assert!(is_accepted, "{row}");
                     assert_eq!((cursor.next, cursor.parent), (6, Some(hash(2))), "{row}");

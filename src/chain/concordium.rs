@@ -3,7 +3,10 @@
 //! Here stands the order of a check: words first, then the node, then the processor. What each step
 //! looks at is in `presentation` and `signature`.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use ccd402_app::ports::chain::{
@@ -15,7 +18,6 @@ use ccd402_domain::{
 use ccd402_protocol::{code::ReasonCode, network::NetworkId};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream::BoxStream};
-use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
@@ -99,18 +101,20 @@ impl Concordium {
         }
     }
 
-    fn time_known(&self) -> std::sync::MutexGuard<'_, Option<(DateTime<Utc>, Instant)>> {
+    fn time_known(&self) -> MutexGuard<'_, Option<(DateTime<Utc>, Instant)>> {
         self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn checked(&self, check: PresentationCheck) -> Result<Result<Proven, Rejection>, Error> {
         let PresentationCheck { presentation, required, challenge, payer } = check;
-        let wanted = Wanted {
-            network: self.nodes.network(),
-            challenge: &challenge,
-            required: required.as_ref(),
-        };
-        let claim = match presentation::read(&presentation, &wanted) {
+        if let Err(rejection) = presentation::glance(&presentation, &challenge) {
+            return Ok(Err(rejection));
+        }
+        let network = self.nodes.network().clone();
+        let wanted = Wanted { network, challenge, required };
+        let json: Arc<str> = presentation.into();
+        let text = Arc::clone(&json);
+        let claim = match self.worked(move || presentation::read(&text, &wanted)).await? {
             Ok(claim) => claim,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -122,13 +126,17 @@ impl Concordium {
             Err(rejection) => return Ok(Err(rejection)),
         };
         let parameters = self.parameters.cryptographic().await?;
-        let work = move || {
-            let holds = claim.is_proven(&parameters, &commitments);
-            holds.then(|| presentation::proven(&claim, &presentation))
-        };
-        // Work that panicked met a proof that no honest prover makes.
-        let proven = self.processors.run(work).await?.flatten();
-        Ok(proven.ok_or_else(|| Rejection::of(ReasonCode::IdentityProofInvalid)))
+        self.worked(move || claim.proven(&json, &parameters, &commitments)).await
+    }
+
+    /// What the work on a presentation says, off the async threads. Work that panicked met what no
+    /// honest prover makes.
+    async fn worked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+    ) -> Result<Result<T, Rejection>, Error> {
+        let worked = self.processors.run(work).await?;
+        Ok(worked.unwrap_or_else(|| Err(Rejection::of(ReasonCode::IdentityProofInvalid))))
     }
 }
 

@@ -31,6 +31,7 @@ use concordium_rust_sdk::{
     types::AccountInfo,
     v2::Upward,
 };
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::codec;
@@ -55,23 +56,37 @@ pub(crate) struct Claim {
 }
 
 /// What a presentation must say.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Wanted {
     /// The network of the credential.
-    pub(crate) network: &'a NetworkId,
+    pub(crate) network: NetworkId,
     /// The challenge that it must be made for.
-    pub(crate) challenge: &'a Digest,
+    pub(crate) challenge: Digest,
     /// The statements and issuers asked for; none if any statement will do.
-    pub(crate) required: Option<&'a IdentityRequirement>,
+    pub(crate) required: Option<IdentityRequirement>,
 }
 
-/// Reads a presentation and compares its words with those wanted.
-pub(crate) fn read(json: &str, wanted: &Wanted<'_>) -> Result<Claim, Rejection> {
-    let invalid = |detail: String| Rejection::new(Code::IdentityProofInvalid, detail);
-    if json.len() > BYTES_MAX {
-        return Err(invalid(format!("a presentation is at most {BYTES_MAX} bytes")));
+/// Refuses what is too long or made for another challenge, before any proof is decoded.
+pub(crate) fn glance(json: &str, challenge: &Digest) -> Result<(), Rejection> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Head {
+        presentation_context: Digest,
     }
+    if json.len() > BYTES_MAX {
+        return Err(invalid(&format!("a presentation is at most {BYTES_MAX} bytes")));
+    }
+    let head: Head = serde_json::from_str(json).map_err(|_| invalid("this is no presentation"))?;
+    if head.presentation_context != *challenge {
+        return Err(Rejection::of(Code::IdentityChallengeMismatch));
+    }
+    Ok(())
+}
+
+/// Reads a presentation and compares its words with those wanted: a millisecond of CPU work a
+/// statement, for the points of the proofs.
+pub(crate) fn read(json: &str, wanted: &Wanted) -> Result<Claim, Rejection> {
     let presentation: web3id::Presentation<ArCurve, Web3IdAttribute> =
-        serde_json::from_str(json).map_err(|_| invalid("this is no presentation".to_owned()))?;
+        serde_json::from_str(json).map_err(|_| invalid("this is no presentation"))?;
     if presentation.presentation_context.as_ref() != wanted.challenge.as_bytes() {
         return Err(Rejection::of(Code::IdentityChallengeMismatch));
     }
@@ -85,11 +100,11 @@ pub(crate) fn read(json: &str, wanted: &Wanted<'_>) -> Result<Claim, Rejection> 
     let CredentialStatement::Account { statement, .. } = proof.statement() else {
         return Err(mismatch("the credential must be one of an account"));
     };
-    if network != did_network(wanted.network) {
+    if network != did_network(&wanted.network) {
         let detail = "the credential is one of another network";
         return Err(Rejection::new(Code::IdentityCredentialNotPayer, detail));
     }
-    match wanted.required {
+    match &wanted.required {
         // A proof of nothing proves nothing, not even that somebody holds the credential.
         None if !is_within_bounds(&statement) => {
             return Err(mismatch("between one and sixteen statements, of non-empty sets"));
@@ -98,6 +113,10 @@ pub(crate) fn read(json: &str, wanted: &Wanted<'_>) -> Result<Claim, Rejection> 
         Some(required) => check_required(required, &statement, issuer)?,
     }
     Ok(Claim { presentation, credential: cred_id, issuer })
+}
+
+fn invalid(detail: &str) -> Rejection {
+    Rejection::new(Code::IdentityProofInvalid, detail)
 }
 
 fn check_required(
@@ -165,13 +184,28 @@ fn known<'a>(
 }
 
 impl Claim {
-    /// Whether the proofs hold for these commitments: milliseconds of CPU work.
-    pub(crate) fn is_proven(
+    /// What is proven, if the proofs hold for these commitments: milliseconds of CPU work.
+    ///
+    /// The revealed values are hashed together with the whole presentation, which is not kept: by
+    /// themselves they are too few for a hash to hide.
+    pub(crate) fn proven(
         &self,
+        json: &str,
         parameters: &GlobalContext<ArCurve>,
         commitments: &CredentialsInputs<ArCurve>,
-    ) -> bool {
-        self.presentation.verify(parameters, std::iter::once(commitments)).is_ok()
+    ) -> Result<Proven, Rejection> {
+        let commitments = std::iter::once(commitments);
+        let verified = self.presentation.verify(parameters, commitments);
+        verified.map_err(|_| Rejection::of(Code::IdentityProofInvalid))?;
+        let revealed = self.revealed();
+        Ok(Proven {
+            presentation: digest_of(&[json.as_bytes()]),
+            issuer: self.issuer.0,
+            revealed: (!revealed.is_empty()).then(|| {
+                let values = serde_json::to_vec(&revealed).expect("attributes have a JSON form");
+                digest_of(&[REVEALED_DOMAIN, json.as_bytes(), &values])
+            }),
+        })
     }
 
     /// The values that the proofs reveal, by the name of their attribute.
@@ -193,24 +227,9 @@ impl Claim {
     }
 }
 
-/// What is kept of a presentation that holds.
-///
-/// The revealed values are hashed together with the whole presentation, which is not kept: by
-/// themselves they are too few for a hash to hide.
-pub(crate) fn proven(claim: &Claim, json: &str) -> Proven {
-    let revealed = claim.revealed();
-    let digest_of = |parts: &[&[u8]]| {
-        let hasher = parts.iter().fold(Sha256::new(), |hasher, part| hasher.chain_update(part));
-        Digest::from_bytes(hasher.finalize().into())
-    };
-    Proven {
-        presentation: digest_of(&[json.as_bytes()]),
-        issuer: claim.issuer.0,
-        revealed: (!revealed.is_empty()).then(|| {
-            let values = serde_json::to_vec(&revealed).expect("attributes have a JSON form");
-            digest_of(&[REVEALED_DOMAIN, json.as_bytes(), &values])
-        }),
-    }
+fn digest_of(parts: &[&[u8]]) -> Digest {
+    let hasher = parts.iter().fold(Sha256::new(), |hasher, part| hasher.chain_update(part));
+    Digest::from_bytes(hasher.finalize().into())
 }
 
 /// The network's name in decentralized identifiers, which know two: every network that is not the
