@@ -1,1 +1,51 @@
-//! The facilitator's HTTP API: routes, layers, limits and problem details.
+//! The facilitator's HTTP API: routes, limits, problem details, and the server under them.
+//!
+//! It translates HTTP to use cases and back. It decides nothing: what a payment must be is the
+//! domain's business, and the order of steps is `app`'s.
+
+mod api;
+mod around;
+mod body;
+mod fault;
+mod headers;
+pub mod health;
+pub mod options;
+mod problem;
+mod reply;
+mod request_id;
+mod routes;
+pub mod server;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use ccd402_app::facilitator::Facilitator;
+
+use crate::api::Api;
+use crate::health::Health;
+use crate::options::Options;
+use crate::routes::{
+    errors, health as health_route, release, settle, show, submit, supported, unknown, verify,
+};
+
+/// Every route over a facilitator. `health` is fed by whoever runs the follower.
+#[must_use]
+pub fn router(facilitator: Arc<Facilitator>, options: Options, health: Health) -> Router {
+    let api = Arc::new(Api::new(facilitator, options, health));
+    Router::new()
+        .route("/verify", post(verify::verify))
+        .route("/settle", post(settle::settle))
+        .route("/supported", get(supported::supported))
+        .route("/health", get(health_route::health))
+        .route("/v1/verifications", post(submit::submit))
+        .route("/v1/verifications/{id}", get(show::show))
+        .route("/v1/verifications/{id}/release", post(release::release))
+        .route("/errors/{code}", get(errors::page))
+        .fallback(unknown::route_not_found)
+        .method_not_allowed_fallback(unknown::method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), around::around))
+        .with_state(api)
+}

@@ -80,6 +80,12 @@ impl Facilitator {
         &self.chain
     }
 
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// What it allows.
     #[must_use]
     pub fn options(&self) -> &Options {

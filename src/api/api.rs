@@ -1,0 +1,63 @@
+//! What every route shares: the facilitator, the limits, and what is made once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ccd402_app::facilitator::Facilitator;
+use ccd402_domain::ids::VerificationId;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::health::Health;
+use crate::options::Options;
+use crate::routes::supported;
+
+/// What every route shares.
+pub(crate) struct Api {
+    pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) options: Options,
+    pub(crate) health: Health,
+    /// One permit a request.
+    pub(crate) requests: Semaphore,
+    /// The body of `/supported`, which never changes.
+    pub(crate) supported: Bytes,
+    waits: Semaphore,
+    status_prefix: String,
+}
+
+/// A wait that is allowed; it counts until it is dropped.
+pub(crate) struct Wait<'a> {
+    pub(crate) duration: Duration,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Api {
+    pub(crate) fn new(facilitator: Arc<Facilitator>, mut options: Options, health: Health) -> Self {
+        options.wait_max = options.wait_max.min(facilitator.options().wait_max);
+        let base = options.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
+        let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
+        Self {
+            requests: permits(options.requests_max),
+            waits: permits(options.waits_max),
+            supported: supported::body(facilitator.chain().network()),
+            status_prefix: format!("{base}/v1/verifications/"),
+            facilitator,
+            options,
+            health,
+        }
+    }
+
+    /// Where a verification can be read.
+    pub(crate) fn status_url(&self, id: VerificationId) -> String {
+        format!("{}{id}", self.status_prefix)
+    }
+
+    /// As long a wait as is asked for and allowed; none at all where too many wait already.
+    pub(crate) fn wait(&self, asked: Duration) -> Wait<'_> {
+        let duration = asked.min(self.options.wait_max);
+        match self.waits.try_acquire() {
+            Ok(permit) if !duration.is_zero() => Wait { duration, _permit: Some(permit) },
+            _ => Wait { duration: Duration::ZERO, _permit: None },
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the API allows: waits and limits. Where it listens is `server`'s business.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Limits of the routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where callers reach this API, for `Location` and `statusUrl`; relative paths where absent.
+    pub public_url: Option<PublicUrl>,
+    /// How long `/verify` and `/settle` wait for finality where the caller does not say.
+    pub wait_default: Duration,
+    /// Longest wait of one request. The official SDKs give up after 90 s.
+    pub wait_max: Duration,
+    /// Most requests that wait at once; one more is answered without waiting. Less than
+    /// `requests_max`, so that those who wait never keep out those who do not.
+    pub waits_max: usize,
+    /// Most requests at once; one more is refused with `overloaded`.
+    pub requests_max: usize,
+    /// Largest sum of request line and headers.
+    pub header_bytes_max: usize,
+    /// Largest body. A presentation of several statements takes 10 KiB.
+    pub body_bytes_max: usize,
+    /// How long a caller may take to send its body.
+    pub body_timeout: Duration,
+    /// `/health` is not ok when the follower has seen no block for this long.
+    pub block_age_max: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            wait_default: Duration::from_secs(30),
+            wait_max: Duration::from_secs(80),
+            waits_max: 8_192,
+            requests_max: 16_384,
+            header_bytes_max: 8 * 1024,
+            body_bytes_max: 64 * 1024,
+            body_timeout: Duration::from_secs(10),
+            block_age_max: Duration::from_secs(60),
+        }
+    }
+}
+
+/// An absolute `http` or `https` URL without query and fragment, kept without its last slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+/// A text that is no such URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a public URL: use http:// or https://, a host, and perhaps a path")]
+pub struct NotAPublicUrl;
+
+impl FromStr for PublicUrl {
+    type Err = NotAPublicUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotAPublicUrl> {
+        let uri: http::Uri = text.parse().map_err(|_| NotAPublicUrl)?;
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        if !is_web || uri.host().is_none_or(str::is_empty) || text.contains(['?', '#']) {
+            return Err(NotAPublicUrl);
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_absolute_web_urls_are_public() {
+        for text in ["", "/v1", "example.com", "ftp://example.com", "https://", "https://a/?b"] {
+            assert_eq!(text.parse::<PublicUrl>(), Err(NotAPublicUrl), "{text}");
+        }
+        let url: PublicUrl = "https://pay.example.com/x402/".parse().unwrap();
+        assert_eq!(url.to_string(), "https://pay.example.com/x402");
+    }
+}

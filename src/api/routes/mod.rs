@@ -1,0 +1,11 @@
+//! The routes, one a file.
+
+pub(crate) mod errors;
+pub(crate) mod health;
+pub(crate) mod release;
+pub(crate) mod settle;
+pub(crate) mod show;
+pub(crate) mod submit;
+pub(crate) mod supported;
+pub(crate) mod unknown;
+pub(crate) mod verify;

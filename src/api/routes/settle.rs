@@ -1,0 +1,93 @@
+//! `POST /settle`: as `/verify`, and uses the payment up. Names transaction and network always.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use ccd402_app::answer::Answer;
+use ccd402_app::verify::Call;
+use ccd402_domain::ids::TransactionHash;
+use ccd402_protocol::facilitator::SettleResponse;
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::api::Api;
+use crate::problem::Problem;
+use crate::routes::verify::{extra, no_conflict};
+use crate::{body, headers, reply};
+
+/// Longest name of a network that is echoed.
+const NETWORK_BYTES_MAX: usize = 64;
+
+/// What a request names, read for the echo alone: a request may be refused for any other field.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named<'a> {
+    #[serde(borrow)]
+    payment_requirements: NamedRequirements<'a>,
+    #[serde(borrow)]
+    payment_payload: NamedPayload<'a>,
+}
+
+#[derive(Deserialize)]
+struct NamedRequirements<'a> {
+    #[serde(borrow)]
+    network: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct NamedPayload<'a> {
+    #[serde(borrow)]
+    payload: NamedTransfer<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NamedTransfer<'a> {
+    #[serde(borrow)]
+    tx_hash: Cow<'a, str>,
+}
+
+pub(crate) async fn settle(
+    State(api): State<Arc<Api>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let key = headers::idempotency_key(request.headers())?;
+    let asked = headers::preferred_wait(request.headers()).unwrap_or(api.options.wait_default);
+    let body = body::read(&api, request).await?;
+    let wait = api.wait(asked);
+    let call = Call { body: &body, key: key.as_ref(), wait: wait.duration };
+    let answer = api.facilitator.settle(call).await.map_err(|error| api.fault(error))?;
+    no_conflict(&answer)?;
+    Ok(reply::json(StatusCode::OK, &response(&api, &body, answer)))
+}
+
+fn response(api: &Api, body: &[u8], answer: Answer) -> SettleResponse {
+    let (network, named_transaction) = named(body);
+    let rejection = answer.result.err();
+    let success = rejection.is_none();
+    let (error_reason, error_message) =
+        rejection.map(|rejection| (rejection.code.to_string(), rejection.detail)).unzip();
+    let subject = answer.subject.as_ref();
+    SettleResponse {
+        success,
+        error_reason,
+        error_message,
+        payer: subject.map(|subject| subject.payer.to_string()),
+        transaction: subject.map_or(named_transaction, |subject| subject.transaction.to_string()),
+        network,
+        amount: subject.map(|subject| subject.amount.to_string()),
+        extra: subject.map(|subject| extra(api, subject, None)),
+    }
+}
+
+/// Network and transaction as the request names them; empty where it does not.
+fn named(body: &[u8]) -> (String, String) {
+    let Ok(named) = serde_json::from_slice::<Named<'_>>(body) else { return Default::default() };
+    let network = Some(named.payment_requirements.network)
+        .filter(|name| name.len() <= NETWORK_BYTES_MAX)
+        .unwrap_or_default();
+    let hash = named.payment_payload.payload.tx_hash.parse::<TransactionHash>();
+    (network.into_owned(), hash.map(|hash| hash.to_string()).unwrap_or_default())
+}

@@ -1,0 +1,40 @@
+//! `GET /v1/verifications/{id}`: a verification as it stands; `?wait=30s` waits for its outcome.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use ccd402_domain::ids::VerificationId;
+use ccd402_protocol::code::ReasonCode;
+use http::StatusCode;
+
+use crate::api::Api;
+use crate::problem::Problem;
+use crate::wire::Verification;
+use crate::{headers, reply};
+
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asked = headers::query_wait(request.uri())?;
+    let id = verification_id(&id)?;
+    let wait = api.wait(asked);
+    let found = api.facilitator.query(id, wait.duration).await.map_err(|error| api.fault(error))?;
+    let state = found.ok_or_else(not_found)?;
+    let now = api.facilitator.clock().now();
+    Ok(reply::json(StatusCode::OK, &Verification::of(&state, &api.status_url(id), now)))
+}
+
+/// A text that is no id names nothing that is there.
+///
+/// # Errors
+/// 404.
+pub(crate) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
+    text.parse().map_err(|_| not_found())
+}
+
+fn not_found() -> Problem {
+    Problem::of(StatusCode::NOT_FOUND, ReasonCode::VerificationNotFound)
+}
