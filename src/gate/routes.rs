@@ -1,0 +1,270 @@
+//! What costs how much: patterns of paths, methods, prices, and what must be proven.
+//!
+//! Patterns read paths more generously than servers do (case and a trailing slash do not matter), so
+//! that a route gates more rather than less. Which spellings of a path are refused outright is
+//! `target`'s business.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ccd402_domain::account::AccountAddress;
+use ccd402_domain::amount::{Amount, CCD_DECIMALS, DECIMALS_MAX};
+use ccd402_domain::asset::Asset;
+use ccd402_domain::preset::Preset;
+use chrono::NaiveDate;
+use http::Method;
+
+use crate::error::Error;
+
+/// Most routes of one gate.
+pub const ROUTES_MAX: usize = 1_024;
+/// How long a challenge is open where a route does not say.
+pub const CHALLENGE_LIFE_DEFAULT: Duration = Duration::from_secs(300);
+/// Shortest life of a challenge.
+pub const CHALLENGE_LIFE_MIN: Duration = Duration::from_secs(1);
+/// Longest life of a challenge, as the facilitator limits it.
+pub const CHALLENGE_LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest description or media type, so that the header of a 402 stays small.
+const TEXT_BYTES_MAX: usize = 512;
+
+/// Paths: exact (`/report`), or all that begin so (`/articles/*`, `/report*`).
+///
+/// `/articles/*` also gates `/articles` itself; `/*` gates everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    stem: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Exact,
+    Below,
+    Prefix,
+}
+
+/// What a resource costs, in the asset's smallest unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// Smallest units.
+    pub amount: Amount,
+    /// CCD or a token.
+    pub asset: Asset,
+    /// Decimals of the asset, for people.
+    pub decimals: u8,
+}
+
+/// One thing for sale.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Which paths.
+    pub pattern: Pattern,
+    /// Which methods; see [`Route::methods_default`].
+    pub methods: Vec<Method>,
+    /// For how much.
+    pub price: Price,
+    /// Who is paid.
+    pub pay_to: AccountAddress,
+    /// What payers must prove.
+    pub identity: Preset,
+    /// What it is, for people.
+    pub description: Option<String>,
+    /// Media type of the content.
+    pub mime_type: Option<String>,
+    /// How long a payer may take, in whole seconds: 1 s to 24 h.
+    pub challenge_life: Duration,
+}
+
+/// All routes; the first that matches counts.
+#[derive(Debug, Clone)]
+pub struct Routes(Vec<Route>);
+
+impl Pattern {
+    /// Whether it covers a path that was decoded and lowered (see `target`).
+    pub(crate) fn covers(&self, path: &str) -> bool {
+        let below = |path: &str| path.strip_prefix(&self.stem).map(str::to_owned);
+        match self.kind {
+            Kind::Exact => path == self.stem,
+            Kind::Prefix => path.starts_with(&self.stem),
+            Kind::Below => below(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = |reason| Error::Pattern { pattern: text.to_owned(), reason };
+        if !text.starts_with('/') {
+            return Err(wrong("it must begin with '/'"));
+        }
+        let (stem, kind) = match (text.strip_suffix("/*"), text.strip_suffix('*')) {
+            (Some(stem), _) => (stem, Kind::Below),
+            (None, Some(stem)) => (stem, Kind::Prefix),
+            (None, None) => (text.strip_suffix('/').unwrap_or(text), Kind::Exact),
+        };
+        if stem.contains('*') {
+            return Err(wrong("'*' may only be its last letter"));
+        }
+        if stem.contains(['%', '?', '#', ';', '\\']) || stem.chars().any(char::is_control) {
+            return Err(wrong("write the path decoded, without query and parameters"));
+        }
+        if stem.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(wrong("it must have no empty segment, no '.' and no '..'"));
+        }
+        Ok(Self { text: text.to_owned(), stem: stem.to_ascii_lowercase(), kind })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Price {
+    /// Reads `1.5 CCD` or `2 EURR`. How many decimals a token has must be said; CCD has 6.
+    ///
+    /// # Errors
+    /// [`Error::Price`] says what is wrong.
+    pub fn parse(text: &str, token_decimals: Option<u8>) -> Result<Self, Error> {
+        let wrong = |reason: String| Error::Price { price: text.to_owned(), reason };
+        let (amount, asset) =
+            text.split_once(' ').ok_or_else(|| wrong("the asset is missing".to_owned()))?;
+        let asset: Asset = asset.trim().parse().map_err(|error| wrong(format!("{error}")))?;
+        let decimals = match (&asset, token_decimals) {
+            (Asset::Ccd, None | Some(CCD_DECIMALS)) => CCD_DECIMALS,
+            (Asset::Ccd, Some(_)) => return Err(wrong("CCD has 6 decimals".to_owned())),
+            (Asset::Token(_), Some(decimals)) if decimals <= DECIMALS_MAX => decimals,
+            (Asset::Token(_), Some(_)) => {
+                return Err(wrong(format!("a token has at most {DECIMALS_MAX} decimals")));
+            }
+            (Asset::Token(id), None) => {
+                return Err(wrong(format!("say with `decimals` how many decimals {id} has")));
+            }
+        };
+        let amount = Amount::from_decimal(amount, decimals)
+            .map_err(|error| wrong(format!("{error} ({decimals} decimals)")))?;
+        if amount.units() == 0 {
+            return Err(wrong("there is nothing to pay".to_owned()));
+        }
+        Ok(Self { amount, asset, decimals })
+    }
+}
+
+impl Route {
+    /// GET and HEAD: a HEAD tells too much of what a GET costs.
+    #[must_use]
+    pub fn methods_default() -> Vec<Method> {
+        vec![Method::GET, Method::HEAD]
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let text = [&self.description, &self.mime_type];
+        if self.methods.is_empty() {
+            return Err("it has no methods".to_owned());
+        }
+        if self.methods.iter().any(|method| method.as_str() != method.as_str().to_uppercase()) {
+            return Err("methods are written in capital letters".to_owned());
+        }
+        if self.price.amount.units() == 0 {
+            return Err("there is nothing to pay".to_owned());
+        }
+        if !(CHALLENGE_LIFE_MIN..=CHALLENGE_LIFE_MAX).contains(&self.challenge_life) {
+            return Err("the challenge's life is not 1 s to 24 h".to_owned());
+        }
+        if text.into_iter().flatten().any(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(format!("a text is longer than {TEXT_BYTES_MAX} bytes"));
+        }
+        let some_day = NaiveDate::from_ymd_opt(2026, 1, 1).expect("the date exists");
+        match self.identity.requirement(some_day) {
+            Ok(Some(required)) if !required.is_within_bounds() => {
+                Err("it asks for too much to be proven".to_owned())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Routes {
+    /// The routes in the order in which they are tried.
+    ///
+    /// # Errors
+    /// Where there are none or too many, or one of them makes no sense.
+    pub fn new(routes: Vec<Route>) -> Result<Self, Error> {
+        if !(1..=ROUTES_MAX).contains(&routes.len()) {
+            return Err(Error::RouteCount(routes.len()));
+        }
+        for route in &routes {
+            let pattern = route.pattern.to_string();
+            route.check().map_err(|reason| Error::Route { pattern, reason })?;
+        }
+        Ok(Self(routes))
+    }
+
+    /// Number of the first route for this method and path, and the route.
+    pub(crate) fn select(&self, method: &str, path: &str) -> Option<(usize, &Route)> {
+        let is_for = |method: &str, route: &Route| {
+            route.methods.iter().any(|own| own.as_str().eq_ignore_ascii_case(method))
+        };
+        self.0
+            .iter()
+            .enumerate()
+            .find(|(_, route)| is_for(method, route) && route.pattern.covers(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn patterns_cover_what_they_say() {
+        let rows = [
+            ("/report", "/report", true),
+            ("/report/", "/report", true),
+            ("/Report", "/report", true),
+            ("/report", "/reports", false),
+            ("/report", "/report/x", false),
+            ("/report*", "/report.json", true),
+            ("/report*", "/report/x", true),
+            ("/articles/*", "/articles/1/2", true),
+            ("/articles/*", "/articles", true),
+            ("/articles/*", "/articlesx", false),
+            ("/*", "", true),
+            ("/*", "/a", true),
+            ("/", "", true),
+            ("/", "/a", false),
+        ];
+        for (text, path, covered) in rows {
+            assert_eq!(pattern(text).covers(path), covered, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn unclear_patterns_are_refused() {
+        for text in ["", "report", "/a*b", "/a/*/b", "/a//b", "/a/../b", "/%61", "/a?b", "/a;b"] {
+            assert!(text.parse::<Pattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn prices_are_read_as_people_write_them() {
+        let ccd = Price::parse("1.5 CCD", None).unwrap();
+        assert_eq!((ccd.amount.units(), ccd.decimals), (1_500_000, 6));
+        let token = Price::parse("2 EURR", Some(2)).unwrap();
+        assert_eq!((token.amount.units(), token.asset), (200, Asset::Token("EURR".into())));
+        let wrong = ["", "1.5", "CCD", "0 CCD", "-1 CCD", "1 ccd", "1.0000001 CCD", "2 EURR"];
+        for text in wrong {
+            assert!(Price::parse(text, None).is_err(), "{text}");
+        }
+    }
+}
