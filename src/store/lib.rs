@@ -1,1 +1,20 @@
-//! Adapters of the event log: sled and memory; envelopes and upcasters.
+//! Adapters of the event log: sled for one process, memory for tests.
+//!
+//! Both share the envelope, the keys, and the decision whether an append may happen; they differ
+//! only in where bytes are kept and in what "durable" means. What events mean is `domain`'s
+//! business.
+
+mod draft;
+pub mod envelope;
+mod error;
+mod index;
+mod keys;
+mod memory;
+mod prepare;
+mod read;
+pub mod sled;
+mod table;
+mod upcast;
+
+pub use error::Error;
+pub use memory::MemoryLog;

@@ -19,6 +19,10 @@ use uuid::Uuid;
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Largest attachment.
 pub const ATTACHMENT_BYTES_MAX: usize = 64 * 1024;
+/// Most events of one append, over all its streams.
+pub const APPEND_EVENTS_MAX: usize = 4_096;
+/// Most bytes of one append: events as they are written, and attachments.
+pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most events that one read returns.
 pub const READ_EVENTS_MAX: usize = 4_096;
 

@@ -1,0 +1,240 @@
+//! The decision whether an append may happen, and what it changes: the same for every adapter.
+//!
+//! A draft gathers what several independent calls write, on top of a table that stays as it is. One
+//! call that is refused leaves no trace in it. Making the writes durable is the adapter's part.
+
+use std::collections::HashMap;
+
+use ::sled::IVec;
+use ccd402_app::ports::log::{AppendError, Position, StreamId};
+use ccd402_domain::ids::Digest;
+
+use crate::envelope::{self, FIRST_PREVHASH};
+use crate::error::Error;
+use crate::index::{Claim, IndexChange, Wait};
+use crate::keys;
+use crate::prepare::{Attachment, Call, Prepared};
+use crate::table::Table;
+
+/// Values to write; `None` removes the key.
+pub(crate) type Writes = HashMap<IVec, Option<IVec>>;
+
+/// Where the log ends, and how many verifications wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tip {
+    pub(crate) position: Position,
+    pub(crate) hash: Digest,
+    pub(crate) waiting: u64,
+}
+
+impl Tip {
+    /// Of an empty log.
+    pub(crate) fn empty() -> Self {
+        Self { position: 0, hash: Digest::from_bytes(FIRST_PREVHASH), waiting: 0 }
+    }
+}
+
+/// Why a call left no trace.
+enum Stop {
+    /// It may not happen.
+    Refused(AppendError),
+    /// Nobody can tell whether it may.
+    Failed(Error),
+}
+
+impl From<AppendError> for Stop {
+    fn from(error: AppendError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Writes that are decided and not yet made.
+pub(crate) struct Draft<'a, T> {
+    table: &'a T,
+    tip: Tip,
+    admitted: Writes,
+    /// Of the call that is being looked at.
+    current: Writes,
+}
+
+impl<'a, T: Table> Draft<'a, T> {
+    pub(crate) fn new(table: &'a T, tip: Tip) -> Self {
+        Self { table, tip, admitted: Writes::new(), current: Writes::new() }
+    }
+
+    /// Where the log will end.
+    pub(crate) fn tip(&self) -> Tip {
+        self.tip
+    }
+
+    /// Everything to write, in one atomic step; empty where nothing changes.
+    pub(crate) fn into_writes(mut self) -> Writes {
+        if !self.admitted.is_empty() {
+            let head = keys::head_value(self.tip.position, self.tip.hash);
+            self.admitted.insert(IVec::from(keys::HEAD), Some(head));
+        }
+        self.admitted
+    }
+
+    /// What [`Draft::reindex`] changes; the head stays.
+    pub(crate) fn into_index_writes(self) -> Writes {
+        self.admitted
+    }
+
+    /// Takes all of a call or nothing; the position of its last event.
+    ///
+    /// # Errors
+    /// The outer error where the table cannot be read: then nothing is decided.
+    pub(crate) fn admit(&mut self, call: Call) -> Result<Result<Position, AppendError>, Error> {
+        let tip = self.tip;
+        let mut last = 0;
+        for append in call.appends {
+            match self.admit_stream(append) {
+                Ok(position) => last = last.max(position),
+                Err(stop) => {
+                    self.current.clear();
+                    self.tip = tip;
+                    return match stop {
+                        Stop::Refused(error) => Ok(Err(error)),
+                        Stop::Failed(error) => Err(error),
+                    };
+                }
+            }
+        }
+        self.admitted.extend(self.current.drain());
+        Ok(Ok(last))
+    }
+
+    /// Writes what an event that is in the log already implies.
+    pub(crate) fn reindex(
+        &mut self,
+        at: (&StreamId, u64, Position),
+        change: IndexChange,
+    ) -> Result<Result<(), AppendError>, Error> {
+        match self.index(at, change) {
+            Ok(()) => {
+                self.admitted.extend(self.current.drain());
+                Ok(Ok(()))
+            }
+            Err(Stop::Refused(error)) => Ok(Err(error)),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn admit_stream(&mut self, append: Prepared) -> Result<Position, Stop> {
+        if self.position_of(&append.stream, append.expected + 1)?.is_some() {
+            return self.repeat(&append);
+        }
+        if append.expected > 0 && self.position_of(&append.stream, append.expected)?.is_none() {
+            return Err(self.conflict(&append)?.into());
+        }
+        let Prepared { stream, expected, events, attachment } = append;
+        for (version, event) in (expected + 1..).zip(events) {
+            let position = self.tip.position + 1;
+            self.index((&stream, version, position), event.index)?;
+            let (line, hash) = event.line.place(position, self.tip.hash);
+            self.put(keys::event(position), IVec::from(line));
+            self.tip.position = position;
+            self.tip.hash = hash;
+        }
+        match attachment {
+            Attachment::Unchanged => {}
+            Attachment::Kept(bytes) => self.put(keys::attachment(&stream), IVec::from(bytes)),
+            Attachment::Released => self.remove(keys::attachment(&stream)),
+        }
+        Ok(self.tip.position)
+    }
+
+    fn index(
+        &mut self,
+        (stream, version, position): (&StreamId, u64, Position),
+        change: IndexChange,
+    ) -> Result<(), Stop> {
+        if let Some(claim) = change.claim {
+            self.claim(claim, position)?;
+        }
+        match change.wait {
+            Some(Wait::Begins(key, closes_at)) if self.get(&key)?.is_none() => {
+                self.tip.waiting += 1;
+                self.put(key, keys::waiting_value(position, closes_at));
+            }
+            Some(Wait::Ends(key)) if self.get(&key)?.is_some() => {
+                self.tip.waiting -= 1;
+                self.remove(key);
+            }
+            _ => {}
+        }
+        self.put(keys::stream(stream, version), keys::position_value(position));
+        Ok(())
+    }
+
+    fn claim(&mut self, claim: Claim, position: Position) -> Result<(), Stop> {
+        let Claim { key, transaction, verification } = claim;
+        let Some(held) = self.get(&key)? else {
+            self.put(key, keys::claim_value(verification, position));
+            return Ok(());
+        };
+        match keys::read_claim(&held) {
+            Some((owner, _)) if owner == verification => Ok(()),
+            Some((owner, _)) => Err(AppendError::ClaimConflict { transaction, owner }.into()),
+            None => Err(Error::damaged(position, "a claim cannot be read").into()),
+        }
+    }
+
+    /// The same events again, at the place where they stand: success with their position.
+    fn repeat(&mut self, append: &Prepared) -> Result<Position, Stop> {
+        let mut last = 0;
+        for (version, event) in (append.expected + 1..).zip(&append.events) {
+            let Some(position) = self.position_of(&append.stream, version)? else {
+                return Err(self.conflict(append)?.into());
+            };
+            let line = self
+                .get(&keys::event(position))?
+                .ok_or_else(|| Error::damaged(position, "the event is missing"))?;
+            if envelope::id_of(position, &line)? != event.id {
+                return Err(self.conflict(append)?.into());
+            }
+            last = position;
+        }
+        Ok(last)
+    }
+
+    fn conflict(&self, append: &Prepared) -> Result<AppendError, Error> {
+        let stored = self.table.entries(keys::stream_after(&append.stream, 0)).next_back();
+        let mut actual = match stored.transpose()? {
+            Some((key, _)) => keys::version_of_stream(&key).unwrap_or(0),
+            None => 0,
+        };
+        while self.position_of(&append.stream, actual + 1)?.is_some() {
+            actual += 1;
+        }
+        let stream = append.stream.clone();
+        Ok(AppendError::VersionConflict { stream, expected: append.expected, actual })
+    }
+
+    fn position_of(&self, stream: &StreamId, version: u64) -> Result<Option<Position>, Error> {
+        let value = self.get(&keys::stream(stream, version))?;
+        Ok(value.as_deref().and_then(keys::number))
+    }
+
+    fn get(&self, key: &IVec) -> Result<Option<IVec>, Error> {
+        match self.current.get(key).or_else(|| self.admitted.get(key)) {
+            Some(written) => Ok(written.clone()),
+            None => self.table.value(key),
+        }
+    }
+
+    fn put(&mut self, key: IVec, value: IVec) {
+        self.current.insert(key, Some(value));
+    }
+
+    fn remove(&mut self, key: IVec) {
+        self.current.insert(key, None);
+    }
+}

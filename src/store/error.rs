@@ -1,0 +1,88 @@
+//! What can go wrong with the log's files. Conflicts between appends are the port's `AppendError`.
+
+use std::io;
+use std::path::PathBuf;
+
+use ccd402_app::ports::log::{Position, ReadError};
+
+/// The log cannot be opened, read or closed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// What it was about.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Somebody else has the directory open.
+    #[error(
+        "the log in {} is open in another process: stop that one first, or give this one a \
+         directory of its own",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// sled failed.
+    #[error("sled: {0}")]
+    Sled(#[from] ::sled::Error),
+    /// An event that is missing, changed, or not what its place says.
+    #[error("the log is damaged at position {position}: {reason}")]
+    Damaged {
+        /// The first bad position.
+        position: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The log ends before events that were durable once.
+    #[error(
+        "the log in {} ends at position {found}, but position {marked} was durable: its files \
+         are damaged. Nothing was changed. Keep a copy of the directory, then put a backup of it \
+         in its place",
+        dir.display()
+    )]
+    Shortened {
+        /// The log's directory.
+        dir: PathBuf,
+        /// Where it ends.
+        found: Position,
+        /// Where it must not end before.
+        marked: Position,
+    },
+    /// The files cannot be opened, not even without sled's snapshots.
+    #[error(
+        "the log in {} cannot be opened: {reason}. Nothing was deleted; snapshots that were in the \
+         way are in {} if it exists. Keep a copy of the directory, then put a backup of it in its \
+         place",
+        dir.display(),
+        aside.display()
+    )]
+    Unopenable {
+        /// The log's directory.
+        dir: PathBuf,
+        /// Where files were moved to.
+        aside: PathBuf,
+        /// What sled said.
+        reason: String,
+    },
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl Error {
+    pub(crate) fn damaged(position: Position, reason: impl Into<String>) -> Self {
+        Self::Damaged { position, reason: reason.into() }
+    }
+
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,135 @@
+//! The log in memory, for tests and demonstrations. Nothing of it survives the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ::sled::IVec;
+use async_trait::async_trait;
+use ccd402_app::ports::log::{
+    Append, AppendError, EventLog, Position, READ_EVENTS_MAX, ReadError, Recorded, StreamId,
+    Waiting,
+};
+use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_protocol::network::NetworkId;
+use tokio::sync::watch;
+
+use crate::draft::{Draft, Tip};
+use crate::prepare::Call;
+use crate::read;
+
+/// A log that lives as long as this value.
+#[derive(Debug)]
+pub struct MemoryLog {
+    kept: Mutex<Kept>,
+    head: watch::Sender<Position>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    table: BTreeMap<IVec, IVec>,
+    tip: Tip,
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        let kept = Kept { table: BTreeMap::new(), tip: Tip::empty() };
+        Self { kept: Mutex::new(kept), head: watch::Sender::new(0) }
+    }
+}
+
+impl MemoryLog {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // A panic elsewhere cannot leave it half changed: writes are collected first.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryLog {
+    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
+        let call = Call::new(appends)?;
+        let mut kept = self.kept();
+        let Kept { table, tip } = &mut *kept;
+        let mut draft = Draft::new(table, *tip);
+        let position = draft.admit(call).map_err(|e| AppendError::Broken(e.to_string()))??;
+        *tip = draft.tip();
+        for (key, value) in draft.into_writes() {
+            match value {
+                Some(value) => table.insert(key, value),
+                None => table.remove(&key),
+            };
+        }
+        self.head.send_replace(tip.position);
+        Ok(position)
+    }
+
+    async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError> {
+        let kept = self.kept();
+        let place = (stream, after);
+        Ok(read::stream(&kept.table, kept.tip.position, place, READ_EVENTS_MAX)?)
+    }
+
+    async fn read_last(&self, stream: &StreamId) -> Result<Option<Recorded>, ReadError> {
+        let kept = self.kept();
+        Ok(read::last(&kept.table, kept.tip.position, stream)?)
+    }
+
+    async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError> {
+        let kept = self.kept();
+        Ok(read::all(&kept.table, kept.tip.position, after, max)?)
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    async fn claim_owner(
+        &self,
+        network: &NetworkId,
+        transaction: TransactionHash,
+    ) -> Result<Option<VerificationId>, ReadError> {
+        let kept = self.kept();
+        Ok(read::claim_owner(&kept.table, kept.tip.position, network, transaction)?)
+    }
+
+    async fn waiting_for(
+        &self,
+        network: &NetworkId,
+        transactions: &[TransactionHash],
+    ) -> Result<BTreeMap<TransactionHash, Vec<VerificationId>>, ReadError> {
+        let kept = self.kept();
+        Ok(read::waiting_for(&kept.table, kept.tip.position, network, transactions)?)
+    }
+
+    async fn waiting(
+        &self,
+        network: &NetworkId,
+        after: Option<Waiting>,
+        max: usize,
+    ) -> Result<Vec<Waiting>, ReadError> {
+        let kept = self.kept();
+        let place = (network, after.as_ref());
+        Ok(read::waiting(&kept.table, kept.tip.position, place, max)?)
+    }
+
+    fn waiting_count(&self) -> u64 {
+        self.kept().tip.waiting
+    }
+
+    async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(read::attachment(&self.kept().table, stream)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn EventLog>, ()) {
+        (Arc::new(MemoryLog::default()), ())
+    }
+
+    ccd402_app::log_contract!(fresh);
+}

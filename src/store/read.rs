@@ -1,0 +1,224 @@
+//! Reads of the log and its indexes, the same for every adapter.
+//!
+//! Nothing beyond `head` is shown: what is written but not yet durable did not happen. Links between
+//! events are checked wherever two neighbours are read; every hash is checked by [`verify`].
+
+use std::collections::BTreeMap;
+
+use ccd402_app::ports::log::{Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
+use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_protocol::network::NetworkId;
+
+use crate::envelope::{self, Chain, Line};
+use crate::error::Error;
+use crate::keys;
+use crate::table::Table;
+
+/// Events of a stream after a version, at most `max`.
+pub(crate) fn stream(
+    table: &impl Table,
+    head: Position,
+    (stream, after): (&StreamId, u64),
+    max: usize,
+) -> Result<Vec<Recorded>, Error> {
+    let mut events = Vec::new();
+    for entry in table.entries(keys::stream_after(stream, after)).take(max.min(READ_EVENTS_MAX)) {
+        let (_, value) = entry?;
+        let position = keys::number(&value)
+            .ok_or_else(|| Error::damaged(head, format!("the index of {stream} cannot be read")))?;
+        if position > head {
+            break;
+        }
+        let Line { recorded, .. } = envelope::read(position, &line(table, position)?)?;
+        let version = after + events.len() as u64 + 1;
+        if recorded.version != version || recorded.stream != *stream {
+            let found = format!("{} {}", recorded.stream, recorded.version);
+            let reason = format!("{found} stands where {stream} {version} should");
+            return Err(Error::damaged(position, reason));
+        }
+        events.push(recorded);
+    }
+    Ok(events)
+}
+
+/// The newest event of a stream.
+pub(crate) fn last(
+    table: &impl Table,
+    head: Position,
+    stream: &StreamId,
+) -> Result<Option<Recorded>, Error> {
+    for entry in table.entries(keys::stream_after(stream, 0)).rev() {
+        let (_, value) = entry?;
+        let position = keys::number(&value)
+            .ok_or_else(|| Error::damaged(head, format!("the index of {stream} cannot be read")))?;
+        if position <= head {
+            return Ok(Some(envelope::read(position, &line(table, position)?)?.recorded));
+        }
+    }
+    Ok(None)
+}
+
+/// Events of the whole log after a position, at most `max`.
+pub(crate) fn all(
+    table: &impl Table,
+    head: Position,
+    after: Position,
+    max: usize,
+) -> Result<Vec<Recorded>, Error> {
+    let mut events = Vec::new();
+    let mut previous = None;
+    each_line(table, head, after, |position, bytes| {
+        if events.len() >= max.min(READ_EVENTS_MAX) {
+            return Ok(false);
+        }
+        let line = envelope::read(position, bytes)?;
+        if previous.is_some_and(|hash| hash != line.previous) {
+            return Err(Error::damaged(position, "it does not follow the line before it"));
+        }
+        previous = Some(line.hash);
+        events.push(line.recorded);
+        Ok(true)
+    })?;
+    Ok(events)
+}
+
+/// Lines of the whole log after a position, at most `max`, as they were written.
+pub(crate) fn lines(
+    table: &impl Table,
+    head: Position,
+    after: Position,
+    max: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let mut lines = Vec::new();
+    each_line(table, head, after, |_, bytes| {
+        if lines.len() >= max.min(READ_EVENTS_MAX) {
+            return Ok(false);
+        }
+        lines.push(bytes.to_vec());
+        Ok(true)
+    })?;
+    Ok(lines)
+}
+
+/// Checks every hash and link after a position up to the head; the chain as it ends.
+pub(crate) fn verify(table: &impl Table, head: Position, after: Position) -> Result<Chain, Error> {
+    let mut chain = match after {
+        0 => Chain::default(),
+        _ => Chain::after(after, envelope::read(after, &line(table, after)?)?.hash),
+    };
+    each_line(table, head, after, |position, bytes| {
+        let event = chain.check(bytes)?;
+        let indexed = table.value(&keys::stream(&event.stream, event.version))?;
+        if indexed.as_deref().and_then(keys::number) != Some(position) {
+            let reason = format!("it is not version {} of {}", event.version, event.stream);
+            return Err(Error::damaged(position, reason));
+        }
+        Ok(true)
+    })?;
+    Ok(chain)
+}
+
+/// Who holds a claim.
+pub(crate) fn claim_owner(
+    table: &impl Table,
+    head: Position,
+    network: &NetworkId,
+    transaction: TransactionHash,
+) -> Result<Option<VerificationId>, Error> {
+    let Some(value) = table.value(&keys::claim(network, transaction))? else { return Ok(None) };
+    let (owner, position) = keys::read_claim(&value)
+        .ok_or_else(|| Error::damaged(head, format!("the claim on {transaction} is unreadable")))?;
+    Ok((position <= head).then_some(owner))
+}
+
+/// Who waits for each transaction, first come first.
+pub(crate) fn waiting_for(
+    table: &impl Table,
+    head: Position,
+    network: &NetworkId,
+    transactions: &[TransactionHash],
+) -> Result<BTreeMap<TransactionHash, Vec<VerificationId>>, Error> {
+    let mut found = BTreeMap::new();
+    for &transaction in transactions {
+        let mut waiters = Vec::new();
+        for entry in table.entries(keys::waiting_for(network, transaction)) {
+            let (key, value) = entry?;
+            let (position, waiting) = waiter(head, &key, &value)?;
+            if position <= head {
+                waiters.push((position, waiting.verification));
+            }
+        }
+        if !waiters.is_empty() {
+            waiters.sort_unstable();
+            found.insert(transaction, waiters.into_iter().map(|(_, waiter)| waiter).collect());
+        }
+    }
+    Ok(found)
+}
+
+/// Everything that waits, in the order of transactions, at most `max`.
+pub(crate) fn waiting(
+    table: &impl Table,
+    head: Position,
+    (network, after): (&NetworkId, Option<&Waiting>),
+    max: usize,
+) -> Result<Vec<Waiting>, Error> {
+    let mut page = Vec::new();
+    for entry in table.entries(keys::waiting_after(network, after)) {
+        if page.len() >= max.min(READ_EVENTS_MAX) {
+            break;
+        }
+        let (key, value) = entry?;
+        let (position, waiting) = waiter(head, &key, &value)?;
+        if position <= head {
+            page.push(waiting);
+        }
+    }
+    Ok(page)
+}
+
+/// What is kept beside a stream.
+pub(crate) fn attachment(table: &impl Table, stream: &StreamId) -> Result<Option<Vec<u8>>, Error> {
+    Ok(table.value(&keys::attachment(stream))?.map(|bytes| bytes.to_vec()))
+}
+
+/// The line at a position.
+pub(crate) fn line(table: &impl Table, position: Position) -> Result<::sled::IVec, Error> {
+    table
+        .value(&keys::event(position))?
+        .ok_or_else(|| Error::damaged(position, "the event is missing"))
+}
+
+/// Visits lines after a position in order, up to the head or until the visitor has enough.
+pub(crate) fn each_line(
+    table: &impl Table,
+    head: Position,
+    after: Position,
+    mut visit: impl FnMut(Position, &[u8]) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut last = after;
+    for entry in table.entries(keys::events_after(after)) {
+        if last >= head {
+            return Ok(());
+        }
+        let (key, line) = entry.map_err(|e| Error::damaged(last + 1, e.to_string()))?;
+        last += 1;
+        if keys::position_of_event(&key) != Some(last) {
+            return Err(Error::damaged(last, "the event is missing"));
+        }
+        if !visit(last, &line)? {
+            return Ok(());
+        }
+    }
+    if last < head {
+        return Err(Error::damaged(last + 1, "the event is missing"));
+    }
+    Ok(())
+}
+
+fn waiter(head: Position, key: &[u8], value: &[u8]) -> Result<(Position, Waiting), Error> {
+    let read = keys::waiter_of(key).zip(keys::read_waiting(value));
+    let ((transaction, verification), (position, closes_at)) =
+        read.ok_or_else(|| Error::damaged(head, "the index of what waits cannot be read"))?;
+    Ok((position, Waiting { transaction, verification, closes_at }))
+}

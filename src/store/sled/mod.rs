@@ -1,0 +1,325 @@
+//! The log of one process: sled 0.34 in a directory, one writer thread, every append durable.
+//!
+//! sled's own `flush` does not survive power loss on Linux, so the writer syncs the file itself
+//! before it acknowledges. There is no replication here: the directory is the log.
+
+mod open;
+mod reindex;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use ccd402_app::ports::log::{
+    APPEND_BYTES_MAX, Append, AppendError, EventLog, Position, READ_EVENTS_MAX, ReadError,
+    Recorded, StreamId, Waiting,
+};
+use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_protocol::network::NetworkId;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::envelope::Chain;
+use crate::error::Error;
+use crate::prepare::Call;
+use crate::read;
+use writer::Command;
+
+/// Events of a stream that are read on the caller's thread; more go to the blocking pool.
+const INLINE_EVENTS_MAX: usize = 16;
+
+/// Where the log is kept, and how much of the machine it may use.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The log's directory; created where it is missing.
+    pub dir: PathBuf,
+    /// Memory of sled's page cache in bytes; 64 MiB by default.
+    pub cache_bytes: u64,
+    /// Appends that may wait for the writer before it is busy; 4,096 by default.
+    pub queue_appends_max: usize,
+    /// What these may weigh in bytes; 64 MiB by default, never less than one append may weigh.
+    pub queue_bytes_max: usize,
+    /// Whether to rebuild the indexes from the events at opening, which says whether they agreed.
+    pub rebuild_indexes: bool,
+}
+
+impl Options {
+    /// The defaults, in a directory.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            cache_bytes: 64 * 1024 * 1024,
+            queue_appends_max: 4_096,
+            queue_bytes_max: 64 * 1024 * 1024,
+            rebuild_indexes: false,
+        }
+    }
+}
+
+/// What opening found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Opened {
+    /// Snapshots of sled that could not be read, where they were moved to.
+    pub set_aside: Vec<PathBuf>,
+    /// Present where the indexes were rebuilt: whether they had agreed with the events.
+    pub indexes_agreed: Option<bool>,
+}
+
+/// The log in a directory. Clones are handles of the same log.
+#[derive(Clone)]
+pub struct SledLog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: mpsc::Sender<Command>,
+    queue_bytes_max: usize,
+    status: Arc<Status>,
+    opened: Opened,
+    /// Taken out when the log is closed; readers hold it while they read.
+    files: RwLock<Option<Files>>,
+}
+
+/// The open directory.
+#[derive(Clone)]
+struct Files {
+    db: ::sled::Db,
+    /// Unlocks the directory; declared last, so that it goes after the database.
+    _lock: Arc<File>,
+}
+
+/// What writer and handles tell each other.
+struct Status {
+    head: watch::Sender<Position>,
+    broken: watch::Sender<Option<String>>,
+    waiting: AtomicU64,
+    queued_bytes: AtomicUsize,
+    /// A batch is being applied: whoever reads now waits for it.
+    is_applying: AtomicBool,
+}
+
+impl SledLog {
+    /// Opens the log of a directory, or begins one there.
+    ///
+    /// # Errors
+    /// Where somebody else has it open, or it is damaged: the error says what to do.
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        Self::open_with(options, open::sync_data).await
+    }
+
+    async fn open_with(options: Options, sync: open::MakeSync) -> Result<Self, Error> {
+        tokio::task::spawn_blocking(move || open::open(&options, sync))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// What opening found and did.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.shared.opened
+    }
+
+    /// Resolves with the reason once the log cannot be written any more: the process must stop.
+    pub fn broken(&self) -> impl Future<Output = String> + Send + 'static {
+        let mut broken = self.shared.status.broken.subscribe();
+        async move {
+            loop {
+                if let Some(reason) = broken.borrow_and_update().clone() {
+                    return reason;
+                }
+                if broken.changed().await.is_err() {
+                    // Closed in good order: there is nothing to stop for.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    /// Checks every hash and link after a position up to the head.
+    ///
+    /// # Errors
+    /// Names the first bad position.
+    pub async fn verify(&self, after: Position) -> Result<Chain, Error> {
+        self.read_blocking(move |db, head| read::verify(&**db, head, after)).await
+    }
+
+    /// Lines of the log after a position as they were written, at most `max` and
+    /// [`READ_EVENTS_MAX`].
+    ///
+    /// # Errors
+    /// Where the log is closed or damaged.
+    pub async fn read_lines(&self, after: Position, max: usize) -> Result<Vec<Vec<u8>>, Error> {
+        self.read_blocking(move |db, head| read::lines(&**db, head, after, max)).await
+    }
+
+    /// Writes what waits, then closes the files and unlocks the directory. Later calls fail; clones
+    /// are closed too. A log that is broken is closed without writing anything.
+    pub async fn close(&self) {
+        let (done, is_done) = oneshot::channel();
+        // A queue that takes nothing more belongs to a writer that is gone or going.
+        if self.shared.queue.send(Command::Close(done)).await.is_ok() {
+            let _ = is_done.await;
+        }
+        self.shared.queue.closed().await;
+        let shared = Arc::clone(&self.shared);
+        let dropping = tokio::task::spawn_blocking(move || {
+            drop(shared.files.write().unwrap_or_else(PoisonError::into_inner).take());
+        });
+        dropping.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    }
+
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&::sled::Db, Position) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.shared.read(read)
+    }
+
+    async fn read_blocking<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&::sled::Db, Position) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.read(read))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// On this thread while no batch is being applied, else where waiting for it harms nobody.
+    async fn read_point<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&::sled::Db, Position) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        if self.shared.status.is_applying.load(Ordering::Relaxed) {
+            self.read_blocking(read).await
+        } else {
+            self.read(read)
+        }
+    }
+}
+
+impl Shared {
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&::sled::Db, Position) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let head = *self.status.head.borrow();
+        read(&files.as_ref().ok_or(Error::Closed)?.db, head)
+    }
+
+    /// Counts a call's bytes into the queue, if they fit.
+    fn reserve(&self, bytes: usize) -> bool {
+        let max = self.queue_bytes_max.max(APPEND_BYTES_MAX);
+        let add = |queued: usize| queued.checked_add(bytes).filter(|sum| *sum <= max);
+        self.status.queued_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    fn broken_error(&self) -> AppendError {
+        let reason = self.status.broken.borrow().clone();
+        AppendError::Broken(reason.unwrap_or_else(|| Error::Closed.to_string()))
+    }
+}
+
+#[async_trait]
+impl EventLog for SledLog {
+    /// An append that was handed over happens even if its caller stops waiting for it.
+    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
+        let call = Call::new(appends)?;
+        let bytes = call.bytes;
+        if !self.shared.reserve(bytes) {
+            return Err(AppendError::Busy);
+        }
+        let (reply, answer) = oneshot::channel();
+        if let Err(error) = self.shared.queue.try_send(Command::Append(call, reply)) {
+            self.shared.status.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(match error {
+                mpsc::error::TrySendError::Full(_) => AppendError::Busy,
+                mpsc::error::TrySendError::Closed(_) => self.shared.broken_error(),
+            });
+        }
+        answer.await.unwrap_or_else(|_| Err(self.shared.broken_error()))
+    }
+
+    async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError> {
+        let name = stream.clone();
+        let first = self
+            .read_point(move |db, head| {
+                read::stream(&**db, head, (&name, after), INLINE_EVENTS_MAX)
+            })
+            .await?;
+        if first.len() < INLINE_EVENTS_MAX {
+            return Ok(first);
+        }
+        let (name, after) = (stream.clone(), after + first.len() as u64);
+        let max = READ_EVENTS_MAX - first.len();
+        let rest = self
+            .read_blocking(move |db, head| read::stream(&**db, head, (&name, after), max))
+            .await?;
+        Ok(first.into_iter().chain(rest).collect())
+    }
+
+    async fn read_last(&self, stream: &StreamId) -> Result<Option<Recorded>, ReadError> {
+        let stream = stream.clone();
+        Ok(self.read_point(move |db, head| read::last(&**db, head, &stream)).await?)
+    }
+
+    async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError> {
+        Ok(self.read_blocking(move |db, head| read::all(&**db, head, after, max)).await?)
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.shared.status.head.subscribe()
+    }
+
+    async fn claim_owner(
+        &self,
+        network: &NetworkId,
+        transaction: TransactionHash,
+    ) -> Result<Option<VerificationId>, ReadError> {
+        let network = network.clone();
+        let read =
+            move |db: &::sled::Db, head| read::claim_owner(&**db, head, &network, transaction);
+        Ok(self.read_point(read).await?)
+    }
+
+    async fn waiting_for(
+        &self,
+        network: &NetworkId,
+        transactions: &[TransactionHash],
+    ) -> Result<BTreeMap<TransactionHash, Vec<VerificationId>>, ReadError> {
+        let (network, transactions) = (network.clone(), transactions.to_vec());
+        let read =
+            move |db: &::sled::Db, head| read::waiting_for(&**db, head, &network, &transactions);
+        Ok(self.read_blocking(read).await?)
+    }
+
+    async fn waiting(
+        &self,
+        network: &NetworkId,
+        after: Option<Waiting>,
+        max: usize,
+    ) -> Result<Vec<Waiting>, ReadError> {
+        let network = network.clone();
+        let read = move |db: &::sled::Db, head| {
+            read::waiting(&**db, head, (&network, after.as_ref()), max)
+        };
+        Ok(self.read_blocking(read).await?)
+    }
+
+    fn waiting_count(&self) -> u64 {
+        self.shared.status.waiting.load(Ordering::Relaxed)
+    }
+
+    async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError> {
+        let stream = stream.clone();
+        Ok(self.read_point(move |db, _| read::attachment(&**db, &stream)).await?)
+    }
+}
