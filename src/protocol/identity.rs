@@ -13,6 +13,11 @@ pub const STATEMENTS_MAX: usize = 16;
 /// Values that a set statement may list.
 pub const SET_VALUES_MAX: usize = 256;
 
+/// Issuers that one requirement may list.
+pub const ISSUERS_MAX: usize = 256;
+/// Bytes of all names and values of one requirement.
+pub const TEXT_BYTES_MAX: usize = 8 * 1024;
+
 /// What must be proven: `extra.identity` of the requirements, or the extension's `info`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -72,6 +77,17 @@ impl AtomicStatement {
             | Self::AttributeNotInSet { attribute_tag, .. } => attribute_tag,
         }
     }
+
+    fn text_bytes(&self) -> usize {
+        let values = match self {
+            Self::RevealAttribute { .. } => 0,
+            Self::AttributeInRange { lower, upper, .. } => lower.len() + upper.len(),
+            Self::AttributeInSet { set, .. } | Self::AttributeNotInSet { set, .. } => {
+                set.iter().map(String::len).sum()
+            }
+        };
+        self.attribute_tag().len() + values
+    }
 }
 
 impl IdentityRequirement {
@@ -88,5 +104,8 @@ impl IdentityRequirement {
         !self.statement.is_empty()
             && self.statement.len() <= STATEMENTS_MAX
             && self.statement.iter().all(set_fits)
+            && self.statement.iter().map(AtomicStatement::text_bytes).sum::<usize>()
+                <= TEXT_BYTES_MAX
+            && self.issuers.as_ref().is_none_or(|issuers| issuers.len() <= ISSUERS_MAX)
     }
 }

@@ -83,7 +83,7 @@ impl PresentedPayment {
     /// `invalid_payload` for one that cannot be honoured.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let outer: Outer = serde_json::from_slice(body)
-            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+            .map_err(|error| DecodeError::Malformed(without_values(&error)))?;
         let version = X402Version::try_from(outer.x402_version)
             .map_err(|error| Refused::new(ReasonCode::InvalidX402Version, error.to_string()))?;
         let requirements =
@@ -166,5 +166,20 @@ fn same_version(inner: X402Version, outer: X402Version) -> Result<(), Refused> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn invalid_payload(error: serde_json::Error) -> Refused {
-    Refused::new(ReasonCode::InvalidPayload, error.to_string())
+    Refused::new(ReasonCode::InvalidPayload, without_values(&error))
 }
+
+/// serde's explanation without what was found in the payload, which may be a proof.
+pub(crate) fn without_values(error: &serde_json::Error) -> String {
+    const QUOTING: [&str; 5] =
+        ["invalid type", "invalid value", "invalid length", "unknown variant", "unknown field"];
+    let text = error.to_string();
+    let Some(kind) = QUOTING.into_iter().find(|kind| text.starts_with(kind)) else { return text };
+    match text.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{kind}, expected {expected}"),
+        None => kind.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

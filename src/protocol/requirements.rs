@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::code::ReasonCode;
 use crate::identity::IdentityRequirement;
-use crate::presented::Refused;
+use crate::presented::{Refused, without_values};
 use crate::version::X402Version;
 
 /// The scheme that this software serves.
@@ -17,6 +17,9 @@ pub const SCHEME_EXACT: &str = "exact";
 pub const METHOD_TRANSACTION_HASH: &str = "transaction-hash";
 /// `extra.paymentFlow` of a payment by transaction hash.
 pub const FLOW_UPFRONT: &str = "upfront";
+
+/// 2^53: below it a double counts every integer.
+const NUMBER_BOUND: f64 = 9_007_199_254_740_992.0;
 
 /// What a resource costs, as one offer of a 402.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,14 +110,19 @@ impl PaymentRequirements {
     /// Reads an offer of the given version.
     ///
     /// # Errors
-    /// `invalid_payment_requirements` where a field is missing or of the wrong type.
+    /// `invalid_payment_requirements` where a field is missing or of the wrong type, or where a
+    /// number is one that not every reader of JSON keeps: two sides would hash it differently.
     pub fn decode(version: X402Version, raw: Value) -> Result<Self, Refused> {
+        if !has_portable_numbers(&raw) {
+            let detail = "a number reaches 2^53; write it as a text";
+            return Err(Refused::new(ReasonCode::InvalidPaymentRequirements, detail));
+        }
         let fields = match version {
             X402Version::V1 => WireV1::deserialize(&raw).map(Fields::from),
             X402Version::V2 => WireV2::deserialize(&raw).map(Fields::from),
         };
         let fields = fields.map_err(|error| {
-            Refused::new(ReasonCode::InvalidPaymentRequirements, error.to_string())
+            Refused::new(ReasonCode::InvalidPaymentRequirements, without_values(&error))
         })?;
         Ok(Self { raw, fields })
     }
@@ -129,6 +137,16 @@ impl PaymentRequirements {
     #[must_use]
     pub fn fields(&self) -> &Fields {
         &self.fields
+    }
+}
+
+/// Whether every number fits a double without losing digits, as RFC 8785 wants it (I-JSON).
+fn has_portable_numbers(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|n| n.abs() < NUMBER_BOUND),
+        Value::Array(items) => items.iter().all(has_portable_numbers),
+        Value::Object(fields) => fields.values().all(has_portable_numbers),
+        _ => true,
     }
 }
 
