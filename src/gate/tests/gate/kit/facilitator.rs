@@ -1,0 +1,172 @@
+//! A facilitator that keeps the rules of single use, except where a test tells it otherwise.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use ccd402_client::facilitator::{Error, Facilitator};
+use ccd402_protocol::facilitator::{
+    SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
+};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub const PAYER: &str = "3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK1G";
+
+/// What happens at the next call instead of the rules.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Fail(Error),
+    Refuse(&'static str),
+    Hang,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub verify: VecDeque<Step>,
+    pub settle: VecDeque<Step>,
+    pub verified: Vec<VerifyRequest>,
+    pub settled: Vec<VerifyRequest>,
+    pub settle_keys: Vec<String>,
+    pub released: u32,
+    held: HashMap<String, (Uuid, Uuid)>,
+    used: HashSet<String>,
+}
+
+pub struct Scripted {
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+}
+
+impl Scripted {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), changes: watch::Sender::new(0) })
+    }
+
+    pub fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state.lock().unwrap());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    pub fn next_verify(&self, step: Step) {
+        self.with(|state| state.verify.push_back(step));
+    }
+
+    pub fn next_settle(&self, step: Step) {
+        self.with(|state| state.settle.push_back(step));
+    }
+
+    /// Waits until the state is so.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
+        let mut changes = self.changes.subscribe();
+        let wait = changes.wait_for(|_| is_so(&self.state.lock().unwrap()));
+        drop(super::soon(what, wait).await.unwrap());
+    }
+}
+
+fn transaction(request: &VerifyRequest) -> String {
+    request.payment_payload["payload"]["txHash"].as_str().unwrap().to_owned()
+}
+
+fn extra(verification: Uuid, reservation: Uuid) -> Option<Map<String, Value>> {
+    let extra = json!({ "verification": verification, "reservation": reservation });
+    extra.as_object().cloned()
+}
+
+impl State {
+    fn hold(&mut self, transaction: String) -> VerifyResponse {
+        if self.used.contains(&transaction) || self.held.contains_key(&transaction) {
+            let invalid_reason = Some("payment_already_used".to_owned());
+            return VerifyResponse { invalid_reason, ..VerifyResponse::default() };
+        }
+        let ids = (Uuid::new_v4(), Uuid::new_v4());
+        self.held.insert(transaction, ids);
+        VerifyResponse {
+            is_valid: true,
+            payer: Some(PAYER.to_owned()),
+            extra: extra(ids.0, ids.1),
+            ..VerifyResponse::default()
+        }
+    }
+
+    fn use_up(&mut self, transaction: String) -> SettleResponse {
+        self.held.remove(&transaction);
+        let success = self.used.insert(transaction.clone());
+        SettleResponse {
+            success,
+            error_reason: (!success).then(|| "duplicate_settlement".to_owned()),
+            transaction,
+            network: "concordium-testnet".to_owned(),
+            ..SettleResponse::default()
+        }
+    }
+}
+
+#[async_trait]
+impl Facilitator for Scripted {
+    async fn verify(
+        &self,
+        request: &VerifyRequest,
+        _: Option<&str>,
+    ) -> Result<VerifyResponse, Error> {
+        let step = self.with(|state| {
+            state.verified.push(request.clone());
+            state.verify.pop_front()
+        });
+        match step {
+            None => Ok(self.with(|state| state.hold(transaction(request)))),
+            Some(Step::Fail(error)) => Err(error),
+            Some(Step::Hang) => std::future::pending().await,
+            Some(Step::Refuse(code)) => Ok(VerifyResponse {
+                invalid_reason: Some(code.to_owned()),
+                ..VerifyResponse::default()
+            }),
+        }
+    }
+
+    async fn settle(
+        &self,
+        request: &VerifyRequest,
+        key: Option<&str>,
+    ) -> Result<SettleResponse, Error> {
+        let step = self.with(|state| {
+            state.settled.push(request.clone());
+            state.settle_keys.push(key.unwrap_or_default().to_owned());
+            state.settle.pop_front()
+        });
+        match step {
+            None => Ok(self.with(|state| state.use_up(transaction(request)))),
+            Some(Step::Fail(error)) => Err(error),
+            Some(Step::Hang) => std::future::pending().await,
+            Some(Step::Refuse(code)) => Ok(SettleResponse {
+                error_reason: Some(code.to_owned()),
+                ..SettleResponse::default()
+            }),
+        }
+    }
+
+    async fn supported(&self) -> Result<SupportedResponse, Error> {
+        let kinds = json!([
+            { "x402Version": 1, "scheme": "exact", "network": "concordium-testnet" },
+            { "x402Version": 2, "scheme": "exact", "network": "ccd:4221332d34e1694168c2a0c0b3fd0f27" },
+            { "x402Version": 2, "scheme": "exact", "network": "eip155:1" },
+        ]);
+        Ok(serde_json::from_value(json!({ "kinds": kinds })).unwrap())
+    }
+
+    async fn release(&self, verification: &str, reservation: &str) -> Result<(), Error> {
+        let ids = (verification.parse().unwrap(), reservation.parse().unwrap());
+        self.with(|state| {
+            let before = state.held.len();
+            state.held.retain(|_, held| *held != ids);
+            if state.held.len() == before {
+                let code = Some("reservation_not_held".to_owned());
+                return Err(Error::Refused { status: 409, code });
+            }
+            state.released += 1;
+            Ok(())
+        })
+    }
+}
