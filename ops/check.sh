@@ -1,0 +1,208 @@
+#!/usr/bin/env bash
+# Everything that must be green before a push; CI runs nothing else.
+#
+#   ops/check.sh          every step; goes on after a failure, so that one run shows them all
+#   ops/check.sh STEP...  only these steps, as listed in STEPS below
+#
+# It needs Rust, a C compiler, Python, Node and the package registries, and installs what else the
+# steps need: cargo-deny into target/tools, npm packages beside their tests. What a step cannot have
+# on this machine it names as skipped, and never as passed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+STEPS=(lock files fmt deny clippy test doctest rustdoc schemas power_loss conformance)
+CARGO_DENY_VERSION=0.20.2
+TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+BINARY=$TARGET/debug/ccd402
+SKIPPED=77 # exit code of a step that could not run here
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
+
+skip() {
+    echo "skipped: $*"
+    exit "$SKIPPED"
+}
+
+# Cargo.lock says what Cargo.toml wants, and all of it can be had.
+step_lock() {
+    cargo fetch --locked
+}
+
+# Size and opening of source files; links between the texts.
+step_files() {
+    local bad=0 file
+    while IFS= read -r file; do
+        if (($(wc -l <"$file") > 400)); then
+            echo "$file: more than 400 lines; split it by what its parts do"
+            bad=1
+        fi
+        if [[ $file != tests/* && $(head -c 3 "$file") != '//!' ]]; then
+            echo "$file: does not open with //! (what it is, and what it deliberately does not do)"
+            bad=1
+        fi
+    done < <(find src workers tests -name node_modules -prune -o -name '*.rs' -print | sort)
+    if grep -rnE --include='*.rs' '\b(TODO|FIXME|XXX)\b|\btodo!\(|\bunimplemented!\(' \
+        src workers tests; then
+        echo "unfinished work belongs on no main branch"
+        bad=1
+    fi
+    local link target
+    while IFS=: read -r file link; do
+        target=$(dirname "$file")/${link%%#*}
+        if [[ ! -e $target ]]; then
+            echo "$file: links to $link, which is not there"
+            bad=1
+        fi
+    done < <(grep -noE '\]\([^):# ][^): ]*\)' README.md src/README.md ops/*.md ops/*/*.md |
+        sed -E 's/^([^:]+):[0-9]+:\]\((.*)\)$/\1:\2/')
+    for file in .ci/run ops/*.sh; do
+        bash -n "$file"
+        [[ -x $file ]] || { echo "$file: is not executable"; bad=1; }
+    done
+    return "$bad"
+}
+
+step_fmt() {
+    cargo fmt --all --check -- --color never
+}
+
+# Bans, licences and sources only: the database of advisories is not in a package registry.
+step_deny() {
+    local deny="$TARGET/tools/bin/cargo-deny"
+    if [[ $("$deny" --version 2>/dev/null) != "cargo-deny $CARGO_DENY_VERSION" ]]; then
+        # Unoptimised: it takes seconds to run and minutes less to build.
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --quiet --locked --debug \
+            --version "$CARGO_DENY_VERSION" --root "$TARGET/tools" \
+            --target-dir "$TARGET/tools/build"
+        rm -rf "$TARGET/tools/build"
+    fi
+    "$deny" --log-level error --all-features check --hide-inclusion-graph bans licenses sources
+}
+
+step_clippy() {
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+}
+
+step_test() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --workspace --all-features --no-fail-fast
+    else
+        cargo test --locked --workspace --all-features --lib --bins --tests --no-fail-fast
+    fi
+}
+
+step_doctest() {
+    cargo test --locked --workspace --all-features --doc --no-fail-fast
+}
+
+step_rustdoc() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
+}
+
+# The generated schemas are those that are checked in.
+step_schemas() {
+    [[ -n $(find schemas -name '*.json' -print -quit 2>/dev/null) ]] ||
+        skip "this version generates no schemas"
+    local fresh
+    fresh=$(mktemp -d)
+    cargo run --locked --quiet -- schemas --out "$fresh"
+    diff -ru schemas "$fresh"
+    rm -rf "$fresh"
+}
+
+# The log's promise, against a file system that loses power: needs root, mkfs.ext4 and loop devices.
+step_power_loss() {
+    [[ -e src/store/tests/power_loss.rs ]] || skip "this version has no power-loss test"
+    (($(id -u) == 0)) || skip "the power-loss test mounts file systems, which only root may"
+    if ! command -v mkfs.ext4 >/dev/null && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq e2fsprogs
+    fi
+    command -v mkfs.ext4 >/dev/null || skip "the power-loss test needs mkfs.ext4 (e2fsprogs)"
+    losetup --find >/dev/null 2>&1 || skip "the power-loss test needs a free loop device"
+    cargo test --locked --package ccd402-store --test power_loss -- --ignored
+}
+
+# What the official SDKs make of us: each folder with a package.json is a suite of its own, and
+# starts the servers that it needs from the binary in CCD402_BIN.
+step_conformance() {
+    local suites
+    suites=$(find tests/conformance -maxdepth 2 -name package.json 2>/dev/null | sort)
+    [[ -n $suites ]] || skip "this version has no suites of the official SDKs"
+    command -v npm >/dev/null || skip "the suites of the official SDKs need Node"
+    cargo build --locked --bin ccd402
+    local suite failed=0
+    for suite in $suites; do
+        echo "-- $(dirname "$suite")"
+        (
+            cd "$(dirname "$suite")"
+            npm ci --no-audit --no-fund --loglevel=error
+            CCD402_BIN=$BINARY npm test
+        ) || failed=1
+    done
+    return "$failed"
+}
+
+# Adds up what the test runners of a step say: "passed failed".
+count() {
+    awk '
+        /^test result: / { passed += $4; failed += $6 }             # cargo test
+        /^ +Summary \[/ {                                           # cargo nextest
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) passed += $(i - 1)
+                if ($i ~ /^(failed|timed)/) failed += $(i - 1)
+            }
+        }
+        /^(#|ℹ) pass [0-9]+$/ { passed += $3 }                      # node --test
+        /^(#|ℹ) fail [0-9]+$/ { failed += $3 }
+        END { print passed + 0, failed + 0 }
+    ' "$1"
+}
+
+# Runs one step in a shell of its own, so that `set -e` holds in it; returns its exit code.
+run() {
+    local step=$1 log=$2 began=$SECONDS code=0
+    echo "== $step"
+    ops/check.sh --in-this-shell "$step" 2>&1 | tee "$log" || code=${PIPESTATUS[0]}
+    echo "== $step: exit code $code, $((SECONDS - began)) s"
+    return "$code"
+}
+
+main() {
+    local step code passed=0 failed=0 counted_passed counted_failed
+    local -a broken=() skipped=()
+    logs=$(mktemp -d)
+    trap 'rm -rf "$logs"' EXIT
+    for step in "$@"; do
+        code=0
+        run "$step" "$logs/$step" || code=$?
+        if ((code == SKIPPED)); then
+            skipped+=("$step")
+            continue
+        fi
+        read -r counted_passed counted_failed < <(count "$logs/$step")
+        passed=$((passed + counted_passed))
+        failed=$((failed + counted_failed))
+        if ((code != 0)); then
+            broken+=("$step")
+            # A step that broke without a failed test counts as one failure itself.
+            ((counted_failed > 0)) || failed=$((failed + 1))
+        elif ((counted_passed == 0)); then
+            passed=$((passed + 1))
+        fi
+    done
+    echo "$SECONDS s in all"
+    ((${#skipped[@]} == 0)) || echo "skipped here: ${skipped[*]}"
+    ((${#broken[@]} == 0)) || echo "failed: ${broken[*]}"
+    # Each test is one; a step without tests is one, too.
+    echo "$passed passed, $failed failed"
+    ((failed == 0))
+}
+
+if [[ ${1:-} == --in-this-shell ]]; then
+    "step_$2"
+elif (($# > 0)); then
+    main "$@"
+else
+    main "${STEPS[@]}"
+fi
