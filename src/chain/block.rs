@@ -1,6 +1,7 @@
 //! One finalized block: what it holds, in one question for its head and one for its transactions.
 
 use ccd402_app::ports::chain::FinalizedBlock;
+use ccd402_domain::transaction::BlockRef;
 use concordium_rust_sdk::{
     base::hashes::BlockHash as SdkBlockHash,
     endpoints::{BlocksAtHeightInput, QueryError, QueryResult},
@@ -13,7 +14,18 @@ use crate::{
     codec,
     error::{Error, Failure},
     node::Node,
+    nodes::Nodes,
 };
+
+/// The last finalized block.
+pub(crate) async fn last_final(nodes: &Nodes) -> Result<BlockRef, Error> {
+    let info = nodes.ask(|mut client| async move { client.get_consensus_info().await });
+    let info = info.await.map_err(|failure| failure.into_error("the state of consensus"))?;
+    let hash = info.last_finalized_block;
+    let head = nodes.ask(|client| head(client, hash)).await;
+    let head = head.map_err(|failure| failure.into_error("the last finalized block"))?;
+    Ok(codec::block_ref(&head))
+}
 
 /// Fetches the block at a height; the hash saves a question where it is known.
 ///

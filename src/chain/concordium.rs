@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::{
     accounts::Accounts,
-    block, blocks, codec,
+    block, blocks,
     error::Error,
     nodes::Nodes,
     parameters::Parameters,
@@ -82,12 +82,7 @@ impl Concordium {
     }
 
     async fn last_final(&self) -> Result<BlockRef, Error> {
-        let info = self.nodes.ask(|mut client| async move { client.get_consensus_info().await });
-        let info = info.await.map_err(|failure| failure.into_error("the state of consensus"))?;
-        let hash = info.last_finalized_block;
-        let head = self.nodes.ask(|client| block::head(client, hash)).await;
-        let head = head.map_err(|failure| failure.into_error("the last finalized block"))?;
-        let block = codec::block_ref(&head);
+        let block = block::last_final(&self.nodes).await?;
         self.time_known().replace((block.time, Instant::now() + TIME_LIFE));
         Ok(block)
     }

@@ -1,4 +1,5 @@
-//! What the chain never changes, asked once: its cryptographic parameters, and its tokens' decimals.
+//! What the chain never changes, asked once: its cryptographic parameters, and the decimals of its
+//! tokens. What changes is not kept here.
 
 use std::{
     collections::HashMap,

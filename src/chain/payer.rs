@@ -15,6 +15,7 @@ use ccd402_domain::{
 use ccd402_protocol::{
     identity::IdentityRequirement, network::NetworkId, payload::AccountSignatures,
 };
+use chrono::{DateTime, Utc};
 use concordium_rust_sdk::{
     base::{
         common::types::{KeyIndex, Signature},
@@ -23,7 +24,7 @@ use concordium_rust_sdk::{
             constants::ArCurve,
             types::{AccountKeys, GlobalContext},
         },
-        transactions::TransactionSigner,
+        transactions::{ExactSizeTransactionSigner, TransactionSigner},
         web3id::{Challenge, CommitmentInputs, CredentialStatement, Request, Web3IdAttribute},
     },
     signatures::calculate_message_hash,
@@ -33,8 +34,9 @@ use concordium_rust_sdk::{
 
 pub use crate::transfer::{Signed, Transfer};
 use crate::{
-    codec,
+    block, codec,
     error::{Error as ChainError, Failure},
+    fee,
     nodes::Nodes,
     parameters::Parameters,
     presentation::{self, Statement},
@@ -141,6 +143,23 @@ impl Wallet {
                 token.map(|token| token.decimals).ok_or_else(|| Error::NoToken(id.clone()))
             }
         }
+    }
+
+    /// What the chain charges for a transfer at most, in microCCD.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked.
+    pub async fn fee(&self, asset: &Asset) -> Result<Amount, Error> {
+        let signatures = u64::from(self.keys().num_keys());
+        Ok(fee::most(&self.nodes, asset, signatures).await?)
+    }
+
+    /// Time of the last finalized block.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked.
+    pub async fn time_finalized(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(block::last_final(&self.nodes).await?.time)
     }
 
     /// Why the wallet's credential cannot prove what is asked; none if it can.

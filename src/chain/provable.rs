@@ -131,9 +131,8 @@ mod tests {
     #[test]
     fn each_false_statement_is_explained_and_true_ones_are_not() {
         let range = |lower: &str, upper: &str| {
-            format!(
-                r#"[{{"type":"AttributeInRange","attributeTag":"dob","lower":"{lower}","upper":"{upper}"}}]"#
-            )
+            let bounds = format!(r#""lower":"{lower}","upper":"{upper}""#);
+            format!(r#"[{{"type":"AttributeInRange","attributeTag":"dob",{bounds}}}]"#)
         };
         let set = |kind: &str, tag: &str, set: &str| {
             format!(r#"[{{"type":"{kind}","attributeTag":"{tag}","set":{set}}}]"#)
@@ -150,9 +149,10 @@ mod tests {
             ),
             (
                 set("AttributeInSet", "nationality", nine),
-                Some(
-                    "nationality DE is none of those accepted (A1, A2, A3, A4, A5, A6, A7, A8 and 1 more)",
-                ),
+                Some(concat!(
+                    "nationality DE is none of those accepted ",
+                    "(A1, A2, A3, A4, A5, A6, A7, A8 and 1 more)"
+                )),
             ),
             (
                 set("AttributeNotInSet", "nationality", r#"["DE"]"#),

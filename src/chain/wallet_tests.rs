@@ -75,7 +75,8 @@ fn browser_wallet_export_pays_and_proves_nothing() {
 
 #[test]
 fn damaged_wallets_are_refused_without_quoting_them() {
-    let damaged: [(&str, fn(&mut serde_json::Value)); 5] = [
+    type Damage = fn(&mut serde_json::Value);
+    let damaged: [(&str, Damage); 5] = [
         ("version 2", |w| w["version"] = 2.into()),
         ("network", |w| w["network"] = "ccd:ABC".into()),
         ("malformed", |w| w["accountKeys"] = "SECRET".into()),

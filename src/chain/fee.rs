@@ -1,0 +1,30 @@
+//! What a transfer of ours costs at most. What it cost in the end stands in its block.
+
+use ccd402_domain::{amount::Amount, asset::Asset};
+use concordium_rust_sdk::{base::base::Energy, v2::BlockIdentifier};
+
+use crate::{error::Error, nodes::Nodes};
+
+/// Energy of one signature.
+const SIGNATURE: u64 = 100;
+/// A CCD transfer with the binding digest in its memo, without signatures: header, payload, 300.
+const CCD: u64 = 800;
+/// A transfer of a protocol-level token, likewise.
+const TOKEN: u64 = 1_200;
+
+/// Fee of a transfer with so many signatures, in microCCD at the chain's present rates.
+pub(crate) async fn most(nodes: &Nodes, asset: &Asset, signatures: u64) -> Result<Amount, Error> {
+    let energy = SIGNATURE * signatures
+        + match asset {
+            Asset::Ccd => CCD,
+            Asset::Token(_) => TOKEN,
+        };
+    let asked = nodes.ask(|mut client| async move {
+        Ok(client.get_block_chain_parameters(BlockIdentifier::LastFinal).await?.response)
+    });
+    let parameters = asked.await.map_err(|failure| failure.into_error("the chain's fees"))?;
+    let rate = parameters
+        .energy_rate()
+        .map_err(|error| Error::NotUnderstood(format!("the chain's fees: {error}")))?;
+    Ok(Amount::from_units(rate.ccd_cost(Energy { energy }).micro_ccd))
+}
