@@ -29,6 +29,9 @@ struct Preimage<'a> {
 }
 
 /// The digest of an offer for a resource.
+///
+/// # Panics
+/// Where a number has no double, such as `1e400`. An offer that was decoded holds none.
 #[must_use]
 pub fn digest(resource: &Resource, requirements: &Value) -> Digest {
     let preimage = Preimage { method: &resource.method, requirements, resource: &resource.url };
@@ -61,6 +64,22 @@ mod tests {
             "ccd402/binding/v1",
             r#"{"method":"GET","requirements":{"amount":"1","maxTimeoutSeconds":60},"#,
             r#""resource":"https://example.com/report"}"#
+        );
+        let expected = Digest::from_bytes(Sha256::digest(preimage).into());
+        assert_eq!(digest(&resource(), &requirements), expected);
+    }
+
+    #[test]
+    fn numbers_and_names_are_written_as_rfc_8785_says() {
+        let requirements: Value = serde_json::from_str(
+            r#"{"\u20ac":1.0,"\ud83d\ude00":1e3,"\ufb33":1e21,"a":0.002,"1":-0,"b":333333333.33333329}"#,
+        )
+        .unwrap();
+        let preimage = concat!(
+            "ccd402/binding/v1",
+            "{\"method\":\"GET\",\"requirements\":{\"1\":0,\"a\":0.002,\"b\":333333333.3333333,",
+            "\"\u{20ac}\":1,\"\u{1f600}\":1000,\"\u{fb33}\":1e+21},",
+            "\"resource\":\"https://example.com/report\"}"
         );
         let expected = Digest::from_bytes(Sha256::digest(preimage).into());
         assert_eq!(digest(&resource(), &requirements), expected);

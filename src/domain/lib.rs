@@ -16,5 +16,7 @@ pub mod payment;
 pub mod preset;
 pub mod rejection;
 pub mod rules;
+#[cfg(test)]
+mod sample;
 pub mod transaction;
 pub mod verification;

@@ -4,6 +4,8 @@
 //! offer, way of transfer, offer's values, challenge, resource, payload, identity, time. The first
 //! rule that fails names the refusal. Nothing here looks at the chain.
 
+use std::collections::BTreeMap;
+
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::identity::IdentityRequirement;
 use ccd402_protocol::network::NetworkId;
@@ -23,6 +25,8 @@ use crate::rejection::Rejection;
 
 /// Longest URL of a resource.
 const URL_BYTES_MAX: usize = 2_048;
+/// Longest HTTP method.
+const METHOD_BYTES_MAX: usize = 32;
 /// Longest time that a challenge may be open.
 const WINDOW_MAX: TimeDelta = TimeDelta::hours(24);
 /// Credentials, and keys of a credential, that may sign.
@@ -107,6 +111,9 @@ impl Payment {
         network(presented, policy)?;
         accepted(presented)?;
         let consume_on = way_of_transfer(presented)?;
+        let pay_to = requirement("payTo", fields.pay_to.parse())?;
+        let asset = requirement("asset", fields.asset.parse())?;
+        let amount = requirement("amount", amount(&fields.amount))?;
         let window = challenge(presented)?;
         let resource = resource(presented)?;
         let payer = presented.payload.sender.parse().map_err(|_| {
@@ -122,9 +129,9 @@ impl Payment {
             network: policy.network.clone(),
             transaction,
             payer,
-            pay_to: requirement("payTo", fields.pay_to.parse())?,
-            asset: requirement("asset", fields.asset.parse())?,
-            amount: requirement("amount", amount(&fields.amount))?,
+            pay_to,
+            asset,
+            amount,
             digest: binding::digest(&resource, presented.requirements.raw()),
             resource,
             binding: presented.payload.binding.kind,
@@ -247,8 +254,20 @@ fn resource(presented: &PresentedPayment) -> Result<Resource, Rejection> {
         let detail = "resource and extra.resource differ";
         return reject(ReasonCode::InvalidPaymentRequirements, detail);
     }
+    if url.is_empty() {
+        return reject(ReasonCode::InvalidPaymentRequirements, "the resource's URL is empty");
+    }
     let method = fields.extra.method.clone().unwrap_or_else(|| "GET".to_owned());
+    if !is_method(&method) {
+        let detail = "extra.method is not an HTTP method in capitals";
+        return reject(ReasonCode::InvalidPaymentRequirements, detail);
+    }
     Ok(Resource { method, url: url.clone() })
+}
+
+fn is_method(text: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_uppercase() || b == b'-';
+    (1..=METHOD_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 fn proofs(presented: &PresentedPayment) -> Result<Proofs, Rejection> {
@@ -261,7 +280,7 @@ fn proofs(presented: &PresentedPayment) -> Result<Proofs, Rejection> {
         BindingKind::Presentation if proofs.presentation.is_none() => {
             reject(ReasonCode::PaymentNotBound, "the presentation that should bind it is missing")
         }
-        BindingKind::Signature if proofs.signatures.is_none() => {
+        BindingKind::Signature if has_no_signature(proofs.signatures.as_ref()) => {
             reject(ReasonCode::PaymentNotBound, "the signatures that should bind it are missing")
         }
         _ if too_many_signatures(proofs.signatures.as_ref()) => {
@@ -269,6 +288,10 @@ fn proofs(presented: &PresentedPayment) -> Result<Proofs, Rejection> {
         }
         _ => Ok(proofs),
     }
+}
+
+fn has_no_signature(signatures: Option<&AccountSignatures>) -> bool {
+    signatures.is_none_or(|credentials| credentials.values().all(BTreeMap::is_empty))
 }
 
 fn too_many_signatures(signatures: Option<&AccountSignatures>) -> bool {
@@ -316,7 +339,8 @@ fn in_time(
     let grace = window.closes_at + policy.presentation_grace;
     let valid_for = identity
         .and_then(|required| required.valid_for)
-        .map(|seconds| TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000)))
+        // What is too long to be counted ends with the grace.
+        .and_then(|seconds| TimeDelta::try_seconds(i64::try_from(seconds).ok()?))
         .and_then(|life| window.opens_at.checked_add_signed(life));
     if now > grace || valid_for.is_some_and(|until| now > until) {
         let detail = format!("it closed at {} and may not be handed in any more", window.closes_at);
@@ -324,3 +348,6 @@ fn in_time(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

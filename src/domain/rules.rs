@@ -134,3 +134,6 @@ fn inside_the_window(
     );
     Err(Rejection::new(ReasonCode::TransferOutsideChallenge, detail))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use crate::ids::{Digest, ReservationId, VerificationId};
 use crate::payment::Payment;
 use crate::rejection::Rejection;
 use crate::transaction::BlockRef;
-use crate::verification::event::{Consumer, VerificationRequested};
+use crate::verification::event::{Consumer, VerificationConfirmed, VerificationRequested};
 
 /// A Verification as its events tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,17 @@ impl Verification {
         self.awaits_presentation || self.awaits_signature
     }
 
+    /// Whether a confirmation, and so its claim, is this Verification's own.
+    fn is_named_by(&self, confirmed: &VerificationConfirmed) -> bool {
+        confirmed.verification == self.id
+            && confirmed.network == self.payment.network
+            && confirmed.transaction == self.payment.transaction
+    }
+
+    fn is_held_by(&self, reservation: ReservationId) -> bool {
+        self.usage.reserved.is_some_and(|held| held.id == reservation)
+    }
+
     fn begin(requested: &VerificationRequested) -> Self {
         Self {
             id: requested.verification,
@@ -133,6 +144,7 @@ pub fn evolve(state: Option<Verification>, event: &Event) -> Result<Verification
     next.version = version;
     let is_pending = !next.is_decided();
     let is_confirmed = matches!(next.outcome, Outcome::Confirmed { .. });
+    let is_unused = !next.usage.verified && !next.usage.settled;
     match event {
         Event::IdentityVerified(_) if is_pending && next.awaits_presentation => {
             next.awaits_presentation = false;
@@ -140,22 +152,27 @@ pub fn evolve(state: Option<Verification>, event: &Event) -> Result<Verification
         Event::BindingVerified(_) if is_pending && next.awaits_signature => {
             next.awaits_signature = false;
         }
-        Event::TransferFinalized(seen) if is_pending => {
+        Event::TransferFinalized(seen) if next.outcome == (Outcome::Pending { transfer: None }) => {
             next.outcome = Outcome::Pending { transfer: Some(seen.block) };
         }
-        Event::VerificationConfirmed(confirmed) if is_pending && !next.awaits_proofs() => {
+        Event::VerificationConfirmed(confirmed)
+            if is_pending && !next.awaits_proofs() && next.is_named_by(confirmed) =>
+        {
             next.outcome = Outcome::Confirmed { block: confirmed.block };
         }
         Event::VerificationFailed(failed) if is_pending => {
             next.outcome = Outcome::Failed(failed.rejection.clone());
         }
-        Event::PaymentReserved(reserved) if is_confirmed && !next.usage.settled => {
+        Event::PaymentReserved(reserved) if is_confirmed && is_unused => {
             next.usage.reserved =
                 Some(Reservation { id: reserved.reservation, until: reserved.until });
         }
-        Event::PaymentReleased(_) if next.usage.reserved.is_some() => next.usage.reserved = None,
+        Event::PaymentReleased(released) if next.is_held_by(released.reservation) => {
+            next.usage.reserved = None;
+        }
         Event::PaymentConsumed(consumed) if is_confirmed && !next.usage.settled => {
             match consumed.by {
+                Consumer::Verify if next.usage.verified => return Err(broken),
                 Consumer::Verify => next.usage.verified = true,
                 Consumer::Settle => next.usage.settled = true,
             }
