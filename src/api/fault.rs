@@ -1,4 +1,5 @@
-//! What callers hear when a use case fails, and what the operator reads. Callers never see internals.
+//! What callers hear when a use case fails, and what the operator reads. Callers never see
+//! internals.
 
 use ccd402_app::error::Error;
 use ccd402_app::ports::chain::ChainError;
@@ -29,7 +30,7 @@ impl Api {
             }
             Error::Append(AppendError::Broken(_)) => {
                 self.health.log_broken();
-                tracing::error!(%error, "the log cannot be written; restart after the cause is gone");
+                tracing::error!(%error, "the log cannot be written; restart once the cause is gone");
                 unavailable(ReasonCode::LogUnavailable)
             }
             Error::Read(_) => {

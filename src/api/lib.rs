@@ -32,7 +32,6 @@ use crate::routes::{
 };
 
 /// Every route over a facilitator. `health` is fed by whoever runs the follower.
-#[must_use]
 pub fn router(facilitator: Arc<Facilitator>, options: Options, health: Health) -> Router {
     let api = Arc::new(Api::new(facilitator, options, health));
     Router::new()

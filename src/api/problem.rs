@@ -25,6 +25,14 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) code: ReasonCode,
     pub(crate) detail: Cow<'static, str>,
+    named: Option<Named>,
+}
+
+/// What a request for a settlement names; told back also where the settlement failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) network: String,
+    pub(crate) transaction: String,
 }
 
 /// How a route's callers expect to be told.
@@ -66,7 +74,12 @@ impl Problem {
         code: ReasonCode,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), named: None }
+    }
+
+    /// The same, about what a request for a settlement names.
+    pub(crate) fn naming(self, named: Named) -> Self {
+        Self { named: Some(named), ..self }
     }
 
     /// One that the code's title explains well enough.
@@ -124,9 +137,12 @@ impl Problem {
             }
             Shape::Settle => {
                 let code = self.x402_code(ReasonCode::UnexpectedSettleError);
+                let Named { network, transaction } = self.named.clone().unwrap_or_default();
                 let answer = SettleResponse {
                     error_reason: Some(code.to_string()),
                     error_message: Some(detail.to_owned()),
+                    transaction,
+                    network,
                     ..SettleResponse::default()
                 };
                 reply::bytes(&NoAnswer { answer, error: detail, code })

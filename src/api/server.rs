@@ -25,7 +25,7 @@ const BUFFER_BYTES_MIN: usize = 8 * 1024;
 pub struct Limits {
     /// Most connections at once; others wait in the system's backlog.
     pub connections_max: usize,
-    /// Largest head of a request that is read at all. The routes refuse smaller ones with more words.
+    /// Largest head that is read at all. The routes refuse smaller ones, with more words.
     pub head_bytes_max: usize,
     /// How long a caller may take to send a head; also how long a connection may lie idle.
     pub head_timeout: Duration,

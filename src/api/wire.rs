@@ -1,4 +1,5 @@
-//! The JSON of `/v1`: the wire names of what the domain knows. Proofs and reservation ids have none.
+//! The JSON of `/v1`: the wire names of what the domain knows. Proofs and reservation ids have
+//! none.
 
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::rejection::Rejection;

@@ -13,7 +13,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::api::Api;
-use crate::problem::Problem;
+use crate::problem::{Named, Problem};
 use crate::routes::verify::{extra, no_conflict};
 use crate::{body, headers, reply};
 
@@ -23,28 +23,28 @@ const NETWORK_BYTES_MAX: usize = 64;
 /// What a request names, read for the echo alone: a request may be refused for any other field.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Named<'a> {
+struct Wire<'a> {
     #[serde(borrow)]
-    payment_requirements: NamedRequirements<'a>,
+    payment_requirements: WireRequirements<'a>,
     #[serde(borrow)]
-    payment_payload: NamedPayload<'a>,
+    payment_payload: WirePayload<'a>,
 }
 
 #[derive(Deserialize)]
-struct NamedRequirements<'a> {
+struct WireRequirements<'a> {
     #[serde(borrow)]
     network: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
-struct NamedPayload<'a> {
+struct WirePayload<'a> {
     #[serde(borrow)]
-    payload: NamedTransfer<'a>,
+    payload: WireTransfer<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct NamedTransfer<'a> {
+struct WireTransfer<'a> {
     #[serde(borrow)]
     tx_hash: Cow<'a, str>,
 }
@@ -58,13 +58,15 @@ pub(crate) async fn settle(
     let body = body::read(&api, request).await?;
     let wait = api.wait(asked);
     let call = Call { body: &body, key: key.as_ref(), wait: wait.duration };
-    let answer = api.facilitator.settle(call).await.map_err(|error| api.fault(error))?;
-    no_conflict(&answer)?;
-    Ok(reply::json(StatusCode::OK, &response(&api, &body, answer)))
+    let settled = api.facilitator.settle(call).await;
+    let settled = settled.map_err(|error| api.fault(error));
+    match settled.and_then(|answer| no_conflict(&answer).map(|()| answer)) {
+        Ok(answer) => Ok(reply::json(StatusCode::OK, &response(&api, named(&body), answer))),
+        Err(problem) => Err(problem.naming(named(&body))),
+    }
 }
 
-fn response(api: &Api, body: &[u8], answer: Answer) -> SettleResponse {
-    let (network, named_transaction) = named(body);
+fn response(api: &Api, named: Named, answer: Answer) -> SettleResponse {
     let rejection = answer.result.err();
     let success = rejection.is_none();
     let (error_reason, error_message) =
@@ -75,19 +77,20 @@ fn response(api: &Api, body: &[u8], answer: Answer) -> SettleResponse {
         error_reason,
         error_message,
         payer: subject.map(|subject| subject.payer.to_string()),
-        transaction: subject.map_or(named_transaction, |subject| subject.transaction.to_string()),
-        network,
+        transaction: subject.map_or(named.transaction, |subject| subject.transaction.to_string()),
+        network: named.network,
         amount: subject.map(|subject| subject.amount.to_string()),
         extra: subject.map(|subject| extra(api, subject, None)),
     }
 }
 
 /// Network and transaction as the request names them; empty where it does not.
-fn named(body: &[u8]) -> (String, String) {
-    let Ok(named) = serde_json::from_slice::<Named<'_>>(body) else { return Default::default() };
-    let network = Some(named.payment_requirements.network)
+fn named(body: &[u8]) -> Named {
+    let Ok(wire) = serde_json::from_slice::<Wire<'_>>(body) else { return Named::default() };
+    let network = Some(wire.payment_requirements.network)
         .filter(|name| name.len() <= NETWORK_BYTES_MAX)
         .unwrap_or_default();
-    let hash = named.payment_payload.payload.tx_hash.parse::<TransactionHash>();
-    (network.into_owned(), hash.map(|hash| hash.to_string()).unwrap_or_default())
+    let hash = wire.payment_payload.payload.tx_hash.parse::<TransactionHash>();
+    let transaction = hash.map(|hash| hash.to_string()).unwrap_or_default();
+    Named { network: network.into_owned(), transaction }
 }

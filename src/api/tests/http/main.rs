@@ -1,0 +1,16 @@
+//! The API over real HTTP, on a log in memory and a chain that each test scripts.
+//!
+//! Real nodes, workers and durable logs come together elsewhere.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod concurrency;
+mod health;
+mod limits;
+mod problems;
+mod release;
+mod server;
+mod settle;
+mod support;
+mod verifications;
+mod verify;
