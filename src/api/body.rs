@@ -1,14 +1,20 @@
 //! Takes a JSON body in, bounded in size and time, before anything decodes it.
 
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use ccd402_protocol::code::ReasonCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::api::Api;
 use crate::problem::Problem;
+
+/// Most that is read of a body that will not be used, and for how long.
+const DRAINED: (usize, Duration) = (1024 * 1024, Duration::from_secs(1));
 
 /// The body's bytes, as they came.
 ///
@@ -17,14 +23,21 @@ use crate::problem::Problem;
 pub(crate) async fn read(api: &Api, request: Request) -> Result<Bytes, Problem> {
     let bytes_max = api.options.body_bytes_max;
     must_be_json(request.headers())?;
-    // Refused before a byte of it is read.
-    if declared_length(request.headers()).is_some_and(|length| length > bytes_max as u64) {
+    let (head, mut body) = request.into_parts();
+    // Refused before a byte of it is kept.
+    if declared_length(&head.headers).is_some_and(|length| length > bytes_max as u64) {
+        if !head.headers.contains_key(EXPECT) {
+            drain(&mut body).await;
+        }
         return Err(too_large(bytes_max));
     }
-    let collecting = Limited::new(request.into_body(), bytes_max).collect();
+    let collecting = Limited::new(&mut body, bytes_max).collect();
     match tokio::time::timeout(api.options.body_timeout, collecting).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(&mut body).await;
+            Err(too_large(bytes_max))
+        }
         Ok(Err(_)) => Err(Problem::malformed("the body broke off")),
         Err(_) => {
             let detail = "the body took too long";
@@ -32,6 +45,16 @@ pub(crate) async fn read(api: &Api, request: Request) -> Result<Bytes, Problem> 
             Err(Problem::new(status, ReasonCode::MalformedRequest, detail))
         }
     }
+}
+
+/// Reads on, within bounds, what will not be used: a connection that is closed on unread bytes is
+/// reset, and its caller would never learn why.
+async fn drain(body: &mut Body) {
+    let (bytes_max, time_max) = DRAINED;
+    let mut body = Limited::new(body, bytes_max);
+    let draining = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whether it came to an end or not, the answer is the same.
+    let _ = tokio::time::timeout(time_max, draining).await;
 }
 
 fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {

@@ -30,7 +30,7 @@ impl Api {
             }
             Error::Append(AppendError::Broken(_)) => {
                 self.health.log_broken();
-                tracing::error!(%error, "the log cannot be written; restart once the cause is gone");
+                tracing::error!(%error, "the log cannot be written: restart when it can");
                 unavailable(ReasonCode::LogUnavailable)
             }
             Error::Read(_) => {

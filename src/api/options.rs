@@ -22,7 +22,8 @@ pub struct Options {
     pub header_bytes_max: usize,
     /// Largest body. A presentation of several statements takes 10 KiB.
     pub body_bytes_max: usize,
-    /// How long a caller may take to send its body.
+    /// How long a caller may take to send its body. With `wait_max` and 5 s more, the longest that
+    /// a request is worked on.
     pub body_timeout: Duration,
     /// `/health` is not ok when the follower has seen no block for this long.
     pub block_age_max: Duration,
@@ -59,7 +60,9 @@ impl FromStr for PublicUrl {
     fn from_str(text: &str) -> Result<Self, NotAPublicUrl> {
         let uri: http::Uri = text.parse().map_err(|_| NotAPublicUrl)?;
         let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        if !is_web || uri.host().is_none_or(str::is_empty) || text.contains(['?', '#']) {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_web || !is_plain || uri.host().is_none_or(str::is_empty) || text.contains(['?', '#'])
+        {
             return Err(NotAPublicUrl);
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
@@ -78,7 +81,15 @@ mod tests {
 
     #[test]
     fn only_absolute_web_urls_are_public() {
-        for text in ["", "/v1", "example.com", "ftp://example.com", "https://", "https://a/?b"] {
+        for text in [
+            "",
+            "/v1",
+            "example.com",
+            "ftp://example.com",
+            "https://",
+            "https://a/?b",
+            "https://a/ä",
+        ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(NotAPublicUrl), "{text}");
         }
         let url: PublicUrl = "https://pay.example.com/x402/".parse().unwrap();

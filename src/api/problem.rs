@@ -17,7 +17,6 @@ use crate::reply;
 /// How soon a caller should try again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Why a request was not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +105,7 @@ impl Problem {
 
     /// Writes the problem into a response, beside the headers that it has already.
     pub(crate) fn write(&self, shape: Shape, request_id: &str, response: &mut Response) {
-        let content_type = if shape == Shape::Details { PROBLEM_JSON } else { JSON };
+        let content_type = if shape == Shape::Details { PROBLEM_JSON } else { reply::JSON };
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);

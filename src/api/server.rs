@@ -2,6 +2,7 @@
 //!
 //! HTTP/1.1 with keep-alive. TLS is the business of what stands in front.
 
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// How long a caller may take to send a head; also how long a connection may lie idle.
     pub head_timeout: Duration,
-    /// Largest buffer of a connection; at least 8 KiB. A body that fits is read without copies.
+    /// Largest buffer of a connection; at least 8 KiB.
     pub buffer_bytes_max: usize,
     /// How long requests that are being served may take to end after the shutdown began.
     pub shutdown_grace: Duration,
@@ -103,6 +104,8 @@ impl Connections {
                         drop(permit);
                     });
                 }
+                // The caller is gone before it was met.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_RETRY).await;

@@ -11,18 +11,17 @@ use ccd402_protocol::identity::EXTENSION;
 use ccd402_protocol::network::NetworkId;
 use ccd402_protocol::requirements::{FLOW_UPFRONT, METHOD_TRANSACTION_HASH, SCHEME_EXACT};
 use ccd402_protocol::version::X402Version;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::CONTENT_TYPE;
 use serde_json::Map;
 
 use crate::api::Api;
 use crate::reply;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Every Concordium network, as the key of `signers` wants it.
 const EVERY_NETWORK: &str = "ccd:*";
 
 pub(crate) async fn supported(State(api): State<Arc<Api>>) -> Response {
-    ([(CONTENT_TYPE, JSON)], api.supported.clone()).into_response()
+    ([(CONTENT_TYPE, reply::JSON)], api.supported.clone()).into_response()
 }
 
 /// The body, which is the same for the life of the process.

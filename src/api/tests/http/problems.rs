@@ -17,6 +17,17 @@ async fn an_unknown_route_is_a_problem() {
 }
 
 #[tokio::test]
+async fn the_type_of_a_problem_leads_to_its_page() {
+    let api = TestApi::start().await;
+    let (_, problem) = answer(api.get("/v1/verifications/nonsense")).await;
+    let response = api.get(problem["type"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[CONTENT_TYPE], "text/markdown; charset=utf-8");
+    let page = include_str!("../../../../ops/errors/verification_not_found.md");
+    assert_eq!(response.text().await.unwrap(), page);
+}
+
+#[tokio::test]
 async fn a_method_that_is_not_taken_is_told_which_are() {
     let api = TestApi::start().await;
     for (path, allowed) in [("/v1/verifications", "POST"), ("/verify", "POST")] {
