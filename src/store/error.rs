@@ -1,6 +1,7 @@
 //! What can go wrong with the log's files. Conflicts between appends are the port's `AppendError`.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use ccd402_app::ports::log::{Position, ReadError};
@@ -26,6 +27,9 @@ pub enum Error {
     /// sled failed.
     #[error("sled: {0}")]
     Sled(#[from] ::sled::Error),
+    /// sled met something that it never expected, as it does in damaged files.
+    #[error("sled panicked: {0}")]
+    Panicked(String),
     /// An event that is missing, changed, or not what its place says.
     #[error("the log is damaged at position {position}: {reason}")]
     Damaged {
@@ -37,8 +41,7 @@ pub enum Error {
     /// The log ends before events that were durable once.
     #[error(
         "the log in {} ends at position {found}, but position {marked} was durable: its files \
-         are damaged. Nothing was changed. Keep a copy of the directory, then put a backup of it \
-         in its place",
+         are damaged. Keep a copy of the directory, then put a backup of it in its place",
         dir.display()
     )]
     Shortened {
@@ -73,6 +76,15 @@ pub enum Error {
 impl Error {
     pub(crate) fn damaged(position: Position, reason: impl Into<String>) -> Self {
         Self::Damaged { position, reason: reason.into() }
+    }
+
+    /// Runs something of sled's, which panics where its files are damaged.
+    pub(crate) fn catch<R>(run: impl FnOnce() -> Result<R, Self>) -> Result<R, Self> {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(Self::Panicked(text.unwrap_or("it did not say why").to_owned()))
+        })
     }
 
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

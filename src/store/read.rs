@@ -4,6 +4,7 @@
 //! events are checked wherever two neighbours are read; every hash is checked by [`verify`].
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use ccd402_app::ports::log::{Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
 use ccd402_domain::ids::{TransactionHash, VerificationId};
@@ -67,17 +68,14 @@ pub(crate) fn all(
 ) -> Result<Vec<Recorded>, Error> {
     let mut events = Vec::new();
     let mut previous = None;
-    each_line(table, head, after, |position, bytes| {
-        if events.len() >= max.min(READ_EVENTS_MAX) {
-            return Ok(false);
-        }
+    each_line(table, after..page_end(head, after, max), |position, bytes| {
         let line = envelope::read(position, bytes)?;
         if previous.is_some_and(|hash| hash != line.previous) {
             return Err(Error::damaged(position, "it does not follow the line before it"));
         }
         previous = Some(line.hash);
         events.push(line.recorded);
-        Ok(true)
+        Ok(())
     })?;
     Ok(events)
 }
@@ -90,12 +88,9 @@ pub(crate) fn lines(
     max: usize,
 ) -> Result<Vec<Vec<u8>>, Error> {
     let mut lines = Vec::new();
-    each_line(table, head, after, |_, bytes| {
-        if lines.len() >= max.min(READ_EVENTS_MAX) {
-            return Ok(false);
-        }
+    each_line(table, after..page_end(head, after, max), |_, bytes| {
         lines.push(bytes.to_vec());
-        Ok(true)
+        Ok(())
     })?;
     Ok(lines)
 }
@@ -106,14 +101,14 @@ pub(crate) fn verify(table: &impl Table, head: Position, after: Position) -> Res
         0 => Chain::default(),
         _ => Chain::after(after, envelope::read(after, &line(table, after)?)?.hash),
     };
-    each_line(table, head, after, |position, bytes| {
+    each_line(table, after..head, |position, bytes| {
         let event = chain.check(bytes)?;
         let indexed = table.value(&keys::stream(&event.stream, event.version))?;
         if indexed.as_deref().and_then(keys::number) != Some(position) {
             let reason = format!("it is not version {} of {}", event.version, event.stream);
             return Err(Error::damaged(position, reason));
         }
-        Ok(true)
+        Ok(())
     })?;
     Ok(chain)
 }
@@ -189,29 +184,27 @@ pub(crate) fn line(table: &impl Table, position: Position) -> Result<::sled::IVe
         .ok_or_else(|| Error::damaged(position, "the event is missing"))
 }
 
-/// Visits lines after a position in order, up to the head or until the visitor has enough.
-pub(crate) fn each_line(
+fn page_end(head: Position, after: Position, max: usize) -> Position {
+    head.min(after.saturating_add(max.min(READ_EVENTS_MAX) as u64))
+}
+
+/// Visits the lines after a position up to another, in order; all of them must be there.
+fn each_line(
     table: &impl Table,
-    head: Position,
-    after: Position,
-    mut visit: impl FnMut(Position, &[u8]) -> Result<bool, Error>,
+    places: Range<Position>,
+    mut visit: impl FnMut(Position, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut last = after;
-    for entry in table.entries(keys::events_after(after)) {
-        if last >= head {
-            return Ok(());
+    let mut entries = table.entries(keys::events_after(places.start));
+    for last in places {
+        let position = last + 1;
+        let (key, line) = entries
+            .next()
+            .ok_or_else(|| Error::damaged(position, "the event is missing"))?
+            .map_err(|e| Error::damaged(position, e.to_string()))?;
+        if keys::position_of_event(&key) != Some(position) {
+            return Err(Error::damaged(position, "the event is missing"));
         }
-        let (key, line) = entry.map_err(|e| Error::damaged(last + 1, e.to_string()))?;
-        last += 1;
-        if keys::position_of_event(&key) != Some(last) {
-            return Err(Error::damaged(last, "the event is missing"));
-        }
-        if !visit(last, &line)? {
-            return Ok(());
-        }
-    }
-    if last < head {
-        return Err(Error::damaged(last + 1, "the event is missing"));
+        visit(position, &line)?;
     }
     Ok(())
 }

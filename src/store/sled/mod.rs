@@ -8,6 +8,8 @@ mod reindex;
 mod writer;
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -111,13 +113,11 @@ impl SledLog {
     /// # Errors
     /// Where somebody else has it open, or it is damaged: the error says what to do.
     pub async fn open(options: Options) -> Result<Self, Error> {
-        Self::open_with(options, open::sync_data).await
+        Self::open_with(options, Box::new(open::sync_data)).await
     }
 
     async fn open_with(options: Options, sync: open::MakeSync) -> Result<Self, Error> {
-        tokio::task::spawn_blocking(move || open::open(&options, sync))
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        blocking(move || open::open(&options, sync)).await
     }
 
     /// What opening found and did.
@@ -169,10 +169,13 @@ impl SledLog {
         }
         self.shared.queue.closed().await;
         let shared = Arc::clone(&self.shared);
-        let dropping = tokio::task::spawn_blocking(move || {
+        let closing = blocking(move || {
             drop(shared.files.write().unwrap_or_else(PoisonError::into_inner).take());
+            Ok(())
         });
-        dropping.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        if let Err(error) = closing.await {
+            tracing::warn!(%error, "The log's files were not closed in good order.");
+        }
     }
 
     fn read<R>(
@@ -187,9 +190,7 @@ impl SledLog {
         read: impl FnOnce(&::sled::Db, Position) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || shared.read(read))
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        blocking(move || shared.read(read)).await
     }
 
     /// On this thread while no batch is being applied, else where waiting for it harms nobody.
@@ -205,6 +206,15 @@ impl SledLog {
     }
 }
 
+/// Runs on the pool of threads that may block.
+async fn blocking<R: Send + 'static>(
+    run: impl FnOnce() -> Result<R, Error> + Send + 'static,
+) -> Result<R, Error> {
+    let done = tokio::task::spawn_blocking(move || Error::catch(run)).await;
+    // Panics are caught: what is left is a runtime that shuts down.
+    done.unwrap_or(Err(Error::Closed))
+}
+
 impl Shared {
     fn read<R>(
         &self,
@@ -212,7 +222,8 @@ impl Shared {
     ) -> Result<R, Error> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
         let head = *self.status.head.borrow();
-        read(&files.as_ref().ok_or(Error::Closed)?.db, head)
+        let db = &files.as_ref().ok_or(Error::Closed)?.db;
+        Error::catch(|| read(db, head))
     }
 
     /// Counts a call's bytes into the queue, if they fit.

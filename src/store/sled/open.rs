@@ -25,7 +25,7 @@ use crate::{envelope, keys, read};
 const RELEASE_MAX: Duration = Duration::from_secs(5);
 
 /// Makes the writer's sync for a directory.
-pub(super) type MakeSync = fn(&Path) -> Result<Sync, Error>;
+pub(super) type MakeSync = Box<dyn FnOnce(&Path) -> Result<Sync, Error> + Send>;
 
 /// The sync that real logs have: `fdatasync` on sled's file.
 pub(super) fn sync_data(dir: &Path) -> Result<Sync, Error> {
@@ -124,13 +124,13 @@ fn open_sled(dir: &Path, cache_bytes: u64, opened: &mut Opened) -> Result<::sled
     Err(Error::Unopenable { dir: dir.to_owned(), aside, reason })
 }
 
-fn try_open(dir: &Path, cache_bytes: u64) -> ::sled::Result<::sled::Db> {
+fn try_open(dir: &Path, cache_bytes: u64) -> Result<::sled::Db, Error> {
     let config = ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
     let since = Instant::now();
     loop {
-        match config.open() {
+        match Error::catch(|| Ok(config.open()?)) {
             // The directory's own lock is ours: sled's is held by what this process closed last.
-            Err(::sled::Error::Io(error))
+            Err(Error::Sled(::sled::Error::Io(error)))
                 if error.to_string().contains("could not acquire lock")
                     && since.elapsed() < RELEASE_MAX =>
             {

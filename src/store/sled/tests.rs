@@ -1,11 +1,21 @@
 //! What only the log in a directory does: outlive its process, refuse damage, say that it is busy.
 
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
 
-use ccd402_app::ports::log::EventLog;
+use ccd402_app::contract::sample::{
+    append, binding_verified, confirmed, failed, network, requested, transaction, verification,
+};
+use ccd402_app::ports::log::{ATTACHMENT_BYTES_MAX, EventLog};
+use futures::poll;
 use tempfile::TempDir;
 
+use super::writer::Sync;
 use super::*;
+use crate::keys;
 
 mod contract {
     use super::*;
@@ -16,4 +26,307 @@ mod contract {
     }
 
     ccd402_app::log_contract!(fresh);
+}
+
+async fn open(dir: &Path) -> SledLog {
+    SledLog::open(Options::new(dir)).await.unwrap()
+}
+
+/// A closed log with a request, an attachment, a claim, and one that still waits.
+async fn filled(events: u64) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path()).await;
+    let mut with_proofs = append(1, 0, vec![requested(1, 1)]);
+    with_proofs.attachment = Some(b"proofs".to_vec());
+    log.append(vec![with_proofs]).await.unwrap();
+    log.append(vec![append(2, 0, vec![requested(2, 2), confirmed(2, 2)])]).await.unwrap();
+    for number in 3..events {
+        log.append(vec![append(number, 0, vec![requested(number, number)])]).await.unwrap();
+    }
+    log.close().await;
+    dir
+}
+
+fn with_sync(make: impl FnOnce() -> Sync + Send + 'static) -> open::MakeSync {
+    Box::new(move |_| Ok(make()))
+}
+
+#[tokio::test]
+async fn all_of_it_is_there_after_closing_and_opening() {
+    let dir = filled(5).await;
+    let log = open(dir.path()).await;
+    assert_eq!(*log.head().borrow(), 5);
+    assert_eq!(log.waiting_count(), 3);
+    assert_eq!(log.verify(0).await.unwrap().position(), 5);
+    let stream = StreamId::verification(verification(1));
+    assert_eq!(log.attachment(&stream).await, Ok(Some(b"proofs".to_vec())));
+    assert_eq!(log.claim_owner(&network(), transaction(2)).await, Ok(Some(verification(2))));
+    assert_eq!(log.append(vec![append(1, 1, vec![failed(1, 1)])]).await, Ok(6));
+    assert_eq!(log.verify(3).await.unwrap().position(), 6);
+    assert_eq!(*log.opened(), Opened::default());
+}
+
+#[tokio::test]
+async fn a_closed_log_refuses_and_its_directory_is_free() {
+    let dir = filled(5).await;
+    let log = open(dir.path()).await;
+    let second = SledLog::open(Options::new(dir.path())).await.err().unwrap();
+    assert!(matches!(second, Error::InUse(_)), "{second}");
+    let clone = log.clone();
+    log.close().await;
+    log.close().await;
+    let refused = clone.append(vec![append(9, 0, vec![requested(9, 9)])]).await;
+    assert!(matches!(refused, Err(AppendError::Broken(_))), "{refused:?}");
+    clone.read_all(0, 1).await.expect_err("the log is closed");
+    open(dir.path()).await;
+}
+
+#[tokio::test]
+async fn what_waits_when_the_log_is_closed_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path()).await;
+    let mut waiting: Vec<_> =
+        (0..100).map(|n| log.append(vec![append(n, 0, vec![requested(n, n)])])).collect();
+    for append in &mut waiting {
+        let _ = poll!(append);
+    }
+    log.close().await;
+    for append in waiting {
+        append.await.unwrap();
+    }
+    assert_eq!(*open(dir.path()).await.head().borrow(), 100);
+}
+
+#[tokio::test]
+async fn a_failed_sync_acknowledges_nothing_and_ends_all_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sync = with_sync(|| {
+        let mut calls = 0;
+        Box::new(move || {
+            calls += 1;
+            if calls == 1 { Ok(()) } else { Err(io::Error::other("the disk is gone")) }
+        })
+    });
+    let log = SledLog::open_with(Options::new(dir.path()), sync).await.unwrap();
+    let broken = log.broken();
+    assert_eq!(log.append(vec![append(1, 0, vec![requested(1, 1)])]).await, Ok(1));
+    for number in [2, 3] {
+        let refused = log.append(vec![append(number, 0, vec![requested(number, 1)])]).await;
+        assert!(matches!(refused, Err(AppendError::Broken(_))), "{refused:?}");
+    }
+    assert!(broken.await.contains("the disk is gone"));
+    assert_eq!(*log.head().borrow(), 1);
+    assert_eq!(log.read_all(0, 10).await.unwrap().len(), 1, "what is not durable is not shown");
+    let stream = StreamId::verification(verification(2));
+    assert!(log.read_stream(&stream, 0).await.unwrap().is_empty());
+    assert_eq!(log.read_last(&stream).await, Ok(None));
+    let waiters = log.waiting_for(&network(), &[transaction(1)]).await.unwrap();
+    assert_eq!(waiters[&transaction(1)], [verification(1)]);
+}
+
+/// A log whose writer is stuck in its first sync, until the sender is dropped.
+async fn stuck(options: Options) -> (SledLog, std_mpsc::Sender<()>) {
+    let (entered, has_entered) = std_mpsc::channel();
+    let (release, is_released) = std_mpsc::channel::<()>();
+    let sync = with_sync(move || {
+        Box::new(move || {
+            let _ = entered.send(());
+            let _ = is_released.recv();
+            Ok(())
+        })
+    });
+    let log = SledLog::open_with(options, sync).await.unwrap();
+    let first = log.clone();
+    tokio::spawn(async move { first.append(vec![append(1, 0, vec![requested(1, 1)])]).await });
+    tokio::task::spawn_blocking(move || has_entered.recv().unwrap()).await.unwrap();
+    (log, release)
+}
+
+#[tokio::test]
+async fn a_full_queue_is_busy() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { queue_appends_max: 2, ..Options::new(dir.path()) };
+    let (log, release) = stuck(options).await;
+    let mut queued: Vec<_> =
+        [2, 3].map(|n| log.append(vec![append(n, 0, vec![requested(n, n)])])).into();
+    for append in &mut queued {
+        assert!(poll!(append).is_pending());
+    }
+    let refused = log.append(vec![append(4, 0, vec![requested(4, 4)])]).await;
+    assert_eq!(refused, Err(AppendError::Busy));
+    drop(release);
+    assert_eq!(queued.remove(0).await, Ok(2));
+    assert_eq!(queued.remove(0).await, Ok(3));
+    assert_eq!(log.append(vec![append(4, 0, vec![requested(4, 4)])]).await, Ok(4));
+}
+
+#[tokio::test]
+async fn a_heavy_queue_is_busy_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { queue_bytes_max: APPEND_BYTES_MAX, ..Options::new(dir.path()) };
+    let (log, release) = stuck(options).await;
+    let mut queued = Vec::new();
+    for number in 2..1_000 {
+        let mut heavy = append(number, 0, vec![requested(number, number)]);
+        heavy.attachment = Some(vec![0; ATTACHMENT_BYTES_MAX]);
+        let mut appending = log.append(vec![heavy]);
+        match poll!(&mut appending) {
+            std::task::Poll::Pending => queued.push(appending),
+            std::task::Poll::Ready(answer) => {
+                assert_eq!(answer, Err(AppendError::Busy));
+                break;
+            }
+        }
+    }
+    let held = queued.len();
+    assert!((200..256).contains(&held), "{held} attachments of 64 KiB in a queue of 16 MiB");
+    drop(release);
+    for append in queued {
+        append.await.unwrap();
+    }
+    assert_eq!(log.shared.status.queued_bytes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn snapshots_that_cannot_be_read_are_moved_aside() {
+    let dir = filled(200).await;
+    // sled writes a snapshot when it opens a log that has grown.
+    open(dir.path()).await.close().await;
+    let is_snapshot =
+        |path: &Path| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
+    let paths = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let snapshot = paths.into_iter().find(|path| is_snapshot(path)).unwrap();
+    let stray = dir.path().join("snap.FFFFFFFFFFFFFFFF.generating");
+    fs::write(&stray, b"half").unwrap();
+
+    let log = open(dir.path()).await;
+    assert_eq!(log.opened().set_aside.len(), 1, "the good snapshot stays");
+    assert_eq!(fs::read(&log.opened().set_aside[0]).unwrap(), b"half");
+    log.close().await;
+
+    let bytes = fs::read(&snapshot).unwrap();
+    fs::write(&snapshot, &bytes[..bytes.len() / 2]).unwrap();
+    let log = open(dir.path()).await;
+    assert_eq!(log.opened().set_aside.len(), 1);
+    assert_eq!(log.verify(0).await.unwrap().position(), 200);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_log_is_left_alone() {
+    let dir = filled(5).await;
+    fs::write(dir.path().join("conf"), b"segment_size: 7\nuse_compression: maybe").unwrap();
+    let refused = SledLog::open(Options::new(dir.path())).await.err().unwrap();
+    assert!(matches!(refused, Error::Unopenable { .. }), "{refused}");
+    assert!(refused.to_string().contains("put a backup"));
+}
+
+/// Changes every copy of some text in sled's file by one bit.
+fn flip(dir: &Path, text: &str) {
+    let path = dir.join("db");
+    let mut bytes = fs::read(&path).unwrap();
+    let places: Vec<_> =
+        (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text.as_bytes())).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    fs::write(&path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_flipped_byte_is_found_by_verify() {
+    let dir = filled(600).await;
+    // With a snapshot of today sled does not read its whole file when it opens.
+    open(dir.path()).await.close().await;
+    flip(dir.path(), "reports/300\"");
+    let log = open(dir.path()).await;
+    let Error::Damaged { position, .. } = log.verify(0).await.unwrap_err() else { panic!() };
+    // sled checks whole pages: the first event that shares one with the changed event is bad.
+    assert!((250..=301).contains(&position), "{position}");
+}
+
+#[tokio::test]
+async fn a_log_that_lost_its_end_is_not_opened() {
+    let dir = filled(600).await;
+    flip(dir.path(), "reports/590\"");
+    let refused = SledLog::open(Options::new(dir.path())).await.err().unwrap();
+    // sled either takes the damage for the end of the log, or stumbles over it.
+    let is_expected = matches!(refused, Error::Shortened { marked: 600, .. })
+        || matches!(refused, Error::Unopenable { .. });
+    assert!(is_expected, "{refused}");
+}
+
+/// Changes sled's table behind the log's back.
+fn tamper(dir: &Path, change: impl FnOnce(&::sled::Db)) {
+    let db = ::sled::Config::new().path(dir).flush_every_ms(None).open().unwrap();
+    change(&db);
+    db.flush().unwrap();
+}
+
+#[tokio::test]
+async fn an_event_that_was_rewritten_is_found_by_verify() {
+    let dir = filled(50).await;
+    tamper(dir.path(), |db| {
+        let line = db.get(keys::event(20)).unwrap().unwrap();
+        let line = String::from_utf8(line.to_vec()).unwrap();
+        let other = line.replace("\"amount\":\"1000019\"", "\"amount\":\"9000019\"");
+        assert_ne!(line, other);
+        db.insert(keys::event(20), other.into_bytes()).unwrap();
+    });
+    let log = open(dir.path()).await;
+    let error = log.verify(0).await.unwrap_err();
+    assert!(matches!(error, Error::Damaged { position: 20, .. }), "{error}");
+    assert_eq!(log.verify(20).await.unwrap().position(), 50);
+}
+
+#[tokio::test]
+async fn an_event_that_is_gone_is_found() {
+    let dir = filled(50).await;
+    tamper(dir.path(), |db| drop(db.remove(keys::event(20)).unwrap()));
+    let log = open(dir.path()).await;
+    for error in [log.verify(0).await.unwrap_err(), log.verify(19).await.unwrap_err()] {
+        assert!(matches!(error, Error::Damaged { position: 20, .. }), "{error}");
+    }
+    log.read_all(0, 100).await.expect_err("an event is missing");
+    assert_eq!(log.read_all(0, 19).await.unwrap().len(), 19);
+}
+
+#[tokio::test]
+async fn indexes_are_rebuilt_from_events() {
+    let dir = filled(50).await;
+    let rebuild = Options { rebuild_indexes: true, ..Options::new(dir.path()) };
+    let log = SledLog::open(rebuild.clone()).await.unwrap();
+    assert_eq!(log.opened().indexes_agreed, Some(true));
+    log.close().await;
+
+    tamper(dir.path(), |db| {
+        db.remove(keys::claim(&network(), transaction(2))).unwrap();
+        db.remove(keys::waiting(&network(), transaction(7), verification(7))).unwrap();
+        let stranger = keys::waiting(&network(), transaction(2), verification(2));
+        db.insert(stranger, keys::waiting_value(2, chrono::Utc::now())).unwrap();
+        db.remove(keys::stream(&StreamId::verification(verification(9)), 1)).unwrap();
+    });
+    let log = SledLog::open(rebuild).await.unwrap();
+    assert_eq!(log.opened().indexes_agreed, Some(false));
+    assert_eq!(log.claim_owner(&network(), transaction(2)).await, Ok(Some(verification(2))));
+    assert_eq!(log.waiting_count(), 48);
+    assert_eq!(log.verify(0).await.unwrap().position(), 50);
+    log.close().await;
+
+    tamper(dir.path(), |db| drop(db.insert(keys::INDEX_VERSION, "0").unwrap()));
+    let log = open(dir.path()).await;
+    assert_eq!(log.opened().indexes_agreed, Some(true), "another version is rebuilt unasked");
+}
+
+#[tokio::test]
+async fn exported_lines_can_be_checked_by_anyone() {
+    let dir = filled(30).await;
+    let log = open(dir.path()).await;
+    let mut chain = Chain::default();
+    for line in log.read_lines(0, 100).await.unwrap() {
+        chain.check(&line).unwrap();
+    }
+    assert_eq!(chain, log.verify(0).await.unwrap());
+    assert_eq!(log.read_lines(28, 1).await.unwrap().len(), 1);
+    assert_eq!(log.append(vec![append(1, 1, vec![binding_verified(1)])]).await, Ok(31));
 }
