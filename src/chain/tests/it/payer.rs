@@ -42,6 +42,7 @@ async fn a_transfer_is_told_as_it_was_ordered() {
             order.memo = None;
         }
         let before = receiver.balance(&order.asset).await.unwrap().units();
+        let rich = payer.balance(&Asset::Ccd).await.unwrap().units();
         let signed = payer.build_transfer(&order).await.unwrap();
         let unknown = port.transaction(signed.hash).await.unwrap();
         assert_eq!(unknown, TransactionStatus::Unknown);
@@ -61,6 +62,11 @@ async fn a_transfer_is_told_as_it_was_ordered() {
         assert_eq!(transaction.block, port.tip().await.unwrap());
         let after = receiver.balance(&order.asset).await.unwrap().units();
         assert_eq!(after, before + 1_500_000, "{asset}");
+        let moved = if asset == "CCD" { 1_500_000 } else { 0 };
+        let paid = rich - payer.balance(&Asset::Ccd).await.unwrap().units() - moved;
+        let fee = payer.fee(&order.asset).await.unwrap().units();
+        assert!(paid > 0 && paid <= fee && fee < 3 * paid, "{asset}: {paid} of at most {fee}");
+        assert_eq!(payer.time_finalized().await.unwrap(), transaction.block.time);
     }
 }
 
