@@ -6,5 +6,7 @@
 pub mod cli;
 pub mod compose;
 pub mod config;
+pub mod devnet;
 pub mod output;
+pub mod shutdown;
 pub mod telemetry;

@@ -147,7 +147,10 @@ impl Facilitator {
                     self.wakeups.wake(id);
                     return Ok(Ok(Executed { state, changed: true }));
                 }
-                Err(AppendError::VersionConflict { .. }) => {}
+                Err(AppendError::VersionConflict { stream, .. })
+                    if stream == StreamId::verification(id) => {}
+                // What goes alongside was appended by somebody else: deciding anew is no help.
+                Err(AppendError::VersionConflict { .. }) => return Err(Error::Contended),
                 Err(AppendError::ClaimConflict { .. }) => command = Command::LoseClaim,
                 Err(error) => return Err(error.into()),
             }

@@ -14,11 +14,13 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::ports::chain::{ChainError, FinalizedBlock};
-use crate::ports::log::{Append, AppendError, StreamId, claim_of};
+use crate::ports::log::{APPEND_EVENTS_MAX, Append, AppendError, StreamId, claim_of};
 
 /// Empty blocks after which the follower notes its height all the same. A crash then asks for these
 /// blocks again and changes nothing by it.
 const CHECKPOINT_BLOCKS: u64 = 64;
+/// Most streams appended to at once; each gets at most two events.
+const APPENDS_MAX: usize = APPEND_EVENTS_MAX / 2;
 /// How often a block is decided anew because somebody else appended first.
 const DECISIONS_MAX: usize = 64;
 
@@ -40,7 +42,7 @@ impl Facilitator {
     ///
     /// # Errors
     /// [`ChainError::NotUnderstood`] where the block does not follow the previous one; faults of the
-    /// log otherwise. Nothing was applied then.
+    /// log otherwise. The block must be applied again then.
     pub async fn follow(
         &self,
         block: &FinalizedBlock,
@@ -57,17 +59,28 @@ impl Facilitator {
             if decided.is_empty() && previous.is_some() && !is_due {
                 return Ok(0);
             }
-            appends.push(self.checkpoint(block.block).await?);
-            match self.log.append(appends).await {
-                Ok(_) => {
-                    decided.iter().for_each(|id| self.wakeups.wake(*id));
-                    return Ok(decided.len());
-                }
+            appends.extend(self.checkpoint(block.block).await?);
+            let appended = self.append_block(appends).await;
+            // Also after a conflict: a part may have been appended.
+            decided.iter().for_each(|id| self.wakeups.wake(*id));
+            match appended {
+                Ok(()) => return Ok(decided.len()),
                 Err(AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Contended)
+    }
+
+    /// One batch, the checkpoint last. Only a block that decides more than the log takes at once is
+    /// split: what a crash cuts off then is decided when the block is applied again.
+    async fn append_block(&self, mut appends: Vec<Append>) -> Result<(), AppendError> {
+        while !appends.is_empty() {
+            let rest = appends.split_off(appends.len().min(APPENDS_MAX));
+            self.log.append(appends).await?;
+            appends = rest;
+        }
+        Ok(())
     }
 
     async fn decisions(&self, block: &FinalizedBlock) -> Result<Vec<Append>, Error> {
@@ -126,18 +139,24 @@ impl Facilitator {
         }
     }
 
-    async fn checkpoint(&self, block: BlockRef) -> Result<Append, Error> {
+    /// None where the log says that the block was applied before.
+    async fn checkpoint(&self, block: BlockRef) -> Result<Option<Append>, Error> {
         let network = self.chain.network().clone();
         let stream = StreamId::follower(&network);
         let last = self.log.read_last(&stream).await?;
-        Ok(Append {
+        if let Some(Event::BlockFollowed(followed)) = last.as_ref().map(|last| &last.event)
+            && followed.block.height >= block.height
+        {
+            return Ok(None);
+        }
+        Ok(Some(Append {
             stream,
             expected_version: last.map_or(0, |recorded| recorded.version),
             events: vec![BlockFollowed { network, block }.into()],
             time: self.clock.now(),
             cause: block_cause(block),
             attachment: None,
-        })
+        }))
     }
 }
 

@@ -11,6 +11,9 @@ use crate::facilitator::Facilitator;
 
 /// How soon an unreachable chain is asked again while a caller waits.
 const CHAIN_RETRY: Duration = Duration::from_millis(500);
+/// How soon a caller who was not woken looks again: a wake-up is lost where its sender is cut off
+/// between append and wake, or runs in another process.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Facilitator {
     /// A verification as it stands; with `wait`, as it stands once it is decided or time is up.
@@ -30,9 +33,12 @@ impl Facilitator {
             changed.as_mut().enable();
             let state = self.load(id).await?;
             let is_open = state.as_ref().is_some_and(|state| !state.is_decided());
-            if !is_open || tokio::time::timeout_at(deadline, changed).await.is_err() {
+            if !is_open || Instant::now() >= deadline {
                 return Ok(state);
             }
+            let until = deadline.min(Instant::now() + LOOK_AGAIN);
+            // Woken or not, the loop looks again.
+            let _ = tokio::time::timeout_at(until, changed).await;
         }
     }
 
@@ -44,25 +50,34 @@ impl Facilitator {
     ) -> Result<Option<Verification>, Error> {
         let deadline = Instant::now() + wait.min(self.options.wait_max);
         let entry = self.wakeups.entry(id);
+        let mut is_work_due = true;
         loop {
             let changed = entry.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let (state, until) = match self.resolve(id).await {
-                Ok(state) => (state, deadline),
-                // Not known is pending, never a refusal: the chain may answer in a moment.
-                Err(Error::Chain(error)) => {
-                    tracing::debug!(verification.id = %id, %error, "the chain could not be asked");
-                    (self.load(id).await?, deadline.min(Instant::now() + CHAIN_RETRY))
-                }
-                Err(error) => return Err(error),
-            };
+            let is_chain_there = !is_work_due || self.work_until(deadline, id).await?;
+            let state = self.load(id).await?;
             let is_open = state.as_ref().is_some_and(|state| !state.is_decided());
             if !is_open || Instant::now() >= deadline {
                 return Ok(state);
             }
-            // Woken or not, the loop looks again.
-            let _ = tokio::time::timeout_at(until, changed).await;
+            let pause = if is_chain_there { LOOK_AGAIN } else { CHAIN_RETRY };
+            let until = deadline.min(Instant::now() + pause);
+            let is_woken = tokio::time::timeout_at(until, changed).await.is_ok();
+            is_work_due = is_woken || !is_chain_there;
+        }
+    }
+
+    /// Works on it as long as the caller has time; the resolver goes on. False where the chain could
+    /// not be asked: not known is pending, never a refusal.
+    async fn work_until(&self, deadline: Instant, id: VerificationId) -> Result<bool, Error> {
+        match tokio::time::timeout_at(deadline, self.resolve(id)).await {
+            Ok(Err(Error::Chain(error))) => {
+                tracing::debug!(verification.id = %id, %error, "the chain could not be asked");
+                Ok(false)
+            }
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Ok(true),
         }
     }
 }

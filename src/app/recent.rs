@@ -36,10 +36,14 @@ impl RecentTransactions {
     /// Remembers a block, and forgets what is too old or too much.
     pub(crate) fn insert(&self, block: &FinalizedBlock) {
         let mut inner = self.lock();
-        inner.covered_from.get_or_insert(block.block.time);
-        if inner.blocks.back().is_some_and(|(last, _)| last.height >= block.block.height) {
-            return;
+        let height = block.block.height;
+        match inner.blocks.back() {
+            Some((last, _)) if last.height >= height => return,
+            // The follower began anew further on: what lies between was never seen.
+            Some((last, _)) if last.height + 1 != height => *inner = Inner::default(),
+            _ => {}
         }
+        inner.covered_from.get_or_insert(block.block.time);
         let hashes = block.transactions.iter().map(|transaction| transaction.hash).collect();
         inner.blocks.push_back((block.block, hashes));
         for transaction in &block.transactions {
@@ -120,5 +124,15 @@ mod tests {
         assert!(recent.get(TransactionHash::from_bytes([1; 32])).is_none());
         assert!(recent.get(TransactionHash::from_bytes([2; 32])).is_some());
         assert!(!recent.covers(at(1_000)));
+    }
+
+    #[test]
+    fn blocks_that_were_not_seen_are_not_covered() {
+        let recent = RecentTransactions::default();
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        recent.insert(&block(1, 1_000, &[1]));
+        recent.insert(&block(5, 1_010, &[2]));
+        assert!(!recent.covers(at(1_000)));
+        assert!(recent.covers(at(1_010)));
     }
 }

@@ -3,7 +3,7 @@
 //! A submission is a verification of its own, so that of two submissions of one payment only one is
 //! ever confirmed: whoever knows its id may act on it.
 
-use ccd402_domain::ids::VerificationId;
+use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
@@ -33,18 +33,29 @@ impl Facilitator {
         key: Option<&IdempotencyKey>,
     ) -> Result<Result<Submitted, Rejection>, Error> {
         let digest = body_digest(body);
+        let id = VerificationId(key.map_or_else(Uuid::now_v7, |key| key.id(Route::Submit)));
+        // Before any rule: a repeat hears of what was taken in, also when time or room is up.
+        if key.is_some()
+            && let Some(state) = self.load(id).await?
+        {
+            return Ok(repeated(state, digest));
+        }
         let handed = match self.read(body, digest)? {
             Ok(handed) => handed,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let id = VerificationId(key.map_or_else(Uuid::now_v7, |key| key.id(Route::Submit)));
         if self.request(id, handed).await? {
             return Ok(Ok(Submitted::New(id)));
         }
-        match self.load(id).await? {
-            Some(state) if state.body == digest => Ok(Ok(Submitted::Repeated(Box::new(state)))),
-            Some(_) => Ok(Err(Rejection::of(ReasonCode::IdempotencyKeyReused))),
-            None => Err(Error::Contended),
-        }
+        let state = self.load(id).await?.ok_or(Error::Contended)?;
+        Ok(repeated(state, digest))
+    }
+}
+
+fn repeated(state: Verification, body: Digest) -> Result<Submitted, Rejection> {
+    if state.body == body {
+        Ok(Submitted::Repeated(Box::new(state)))
+    } else {
+        Err(Rejection::of(ReasonCode::IdempotencyKeyReused))
     }
 }

@@ -32,7 +32,7 @@ pub enum Scope {
 pub struct Swept {
     /// Verifications looked at closely.
     pub looked_at: usize,
-    /// Of these, how many must be looked at again because the chain could not be asked.
+    /// Of these, how many must be looked at again because chain or log had no time for them.
     pub left: usize,
 }
 
@@ -59,7 +59,7 @@ impl Facilitator {
                 swept.looked_at += 1;
                 match self.look_at(waiting.verification, is_overdue.then_some(tip)).await {
                     Ok(()) => {}
-                    Err(Error::Chain(error)) => {
+                    Err(error @ (Error::Chain(_) | Error::Overloaded | Error::Contended)) => {
                         swept.left += 1;
                         tracing::debug!(
                             verification.id = %waiting.verification, %error,

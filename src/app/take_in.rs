@@ -5,12 +5,13 @@ use ccd402_domain::payment::{Payment, Proofs};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::verification::command::{Command, Request};
 use ccd402_domain::verification::decide::decide;
+use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::presented::{DecodeError, PresentedPayment};
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
-use crate::ports::log::{Append, AppendError, StreamId};
+use crate::ports::log::{ATTACHMENT_BYTES_MAX, Append, AppendError, StreamId};
 
 /// A payment that passed every rule that needs no IO.
 pub(crate) struct Handed {
@@ -20,17 +21,12 @@ pub(crate) struct Handed {
 }
 
 impl Handed {
-    /// The id that every presentation of this payment has: the same transfer for the same request
-    /// with the same proofs. So a repeat meets what is known already.
+    /// The id that every presentation of this payment has, so that a repeat meets what is known
+    /// already. Everything that can decide its outcome is in it: who hands in another's transfer
+    /// with one thing changed gets a verification of his own, and spoils nobody's.
     pub(crate) fn payment_id(&self) -> VerificationId {
-        let payment = &self.payment;
-        VerificationId(uuid_of(&[
-            b"payment",
-            payment.network.as_str().as_bytes(),
-            payment.transaction.as_bytes(),
-            payment.digest.as_bytes(),
-            &self.proofs,
-        ]))
+        let payment = serde_json::to_vec(&self.payment).expect("a payment has a JSON");
+        VerificationId(uuid_of(&[b"payment", &payment, &self.proofs]))
     }
 }
 
@@ -49,10 +45,14 @@ impl Facilitator {
             }
         };
         let read = Payment::read(&presented, &self.options.policy, self.clock.now());
-        Ok(read.map(|(payment, proofs)| {
+        Ok(read.and_then(|(payment, proofs)| {
             let kept = serde_json::to_vec(&proofs).expect("proofs came from JSON");
             let proofs = if proofs == Proofs::default() { Vec::new() } else { kept };
-            Handed { payment, proofs, body: digest }
+            if proofs.len() > ATTACHMENT_BYTES_MAX {
+                let detail = "the presentation or the signatures are too large";
+                return Err(Rejection::new(ReasonCode::InvalidPayload, detail));
+            }
+            Ok(Handed { payment, proofs, body: digest })
         }))
     }
 

@@ -99,7 +99,14 @@ impl Facilitator {
             .execute_with(state.id, command, Uuid::new_v4(), |_| {
                 self.recording(keyed, answer.clone())
             })
-            .await?;
+            .await;
+        let executed = match executed {
+            // Another call took the key since we looked: what it was told stands.
+            Err(Error::Contended) => {
+                return self.replay(keyed).await?.ok_or(Error::Contended);
+            }
+            executed => executed?,
+        };
         match executed {
             Ok(executed) if executed.changed => Ok(Answer::about(&executed.state, Ok(reservation))),
             Ok(_) => Err(Error::Contended),

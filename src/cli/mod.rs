@@ -2,9 +2,17 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+pub mod demo;
+pub mod dev;
+pub mod serve;
+pub mod simchain;
+pub mod wallet;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::telemetry;
 
 /// x402 Verify & Pay on Concordium: facilitator, gate, payer and a simulated chain.
 ///
@@ -18,15 +26,49 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Demo(demo::Args),
+    Dev(dev::Args),
+    Simchain(simchain::Args),
+    Wallet(wallet::Args),
+    Serve(serve::Args),
+}
+
+impl Command {
+    /// What is logged where `CCD402_LOG` says nothing: servers tell what they do, tools only trouble.
+    fn log_filter(&self) -> &'static str {
+        match self {
+            Self::Serve(_) | Self::Dev(_) | Self::Simchain(_) => "info",
+            Self::Demo(_) | Self::Wallet(_) => "warn",
+        }
+    }
+
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Demo(args) => demo::run(args).await,
+            Self::Dev(args) => dev::run(args).await,
+            Self::Simchain(args) => simchain::run(args).await,
+            Self::Wallet(args) => wallet::run(args).await,
+            Self::Serve(args) => serve::run(args).await,
+        }
+    }
+}
 
 /// Runs a command to its end.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    match cli.command {}
+    telemetry::start(cli.command.log_filter());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&error.into()),
+    };
+    let ended = runtime.block_on(Box::pin(cli.command.run()));
+    // A read from a pipe or a proof under way must not hold the exit up.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|error| report(&error))
 }
 
-/// Prints what went wrong, with its causes, and fails.
+/// Says what went wrong, with its causes.
 fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::from(1)

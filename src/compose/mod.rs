@@ -1,1 +1,5 @@
-//! Puts the parts together: ports to adapters, use cases to servers.
+//! Puts the parts together: ports to adapters, use cases to servers, workers to a process.
+
+pub mod facilitator;
+pub mod health;
+pub mod wallet;

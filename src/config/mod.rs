@@ -1,1 +1,9 @@
 //! Configuration: one struct a concern.
+//!
+//! Each setting comes from its flag, then its `CCD402_*` variable, then the TOML file, then the
+//! default. What makes no sense stops the start and says what to change.
+
+pub mod file;
+pub mod money;
+pub mod serve;
+pub mod span;

@@ -1,0 +1,53 @@
+//! `ccd402 serve`: runs the facilitator until it is told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+
+use crate::compose::facilitator;
+use crate::config::file;
+use crate::config::serve::Settings;
+use crate::output::Output;
+use crate::shutdown;
+
+/// Run the facilitator: HTTP API, workers and event log in one process.
+///
+/// It verifies x402 payments on one Concordium network. Settings come from flags, then CCD402_*
+/// variables, then the TOML file, then defaults. Stop it with Ctrl-C or SIGTERM: work in flight
+/// ends first. Killing it loses nothing that was acknowledged.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// TOML file with the settings below, by their names with underscores
+    #[arg(long, env = "CCD402_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print one JSON object when ready
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the facilitator cannot start or a part of it fails.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let settings = args.settings.or(file::read(args.config.as_deref())?);
+    let mut running = facilitator::start(settings.options()?).await?;
+    let network = running.facilitator().options().policy.network.clone();
+    let url = running.url();
+    Output::from_flag(args.json).print(
+        &format!("facilitator for {network} on {url}"),
+        &json!({ "event": "ready", "url": url, "network": network }),
+    );
+    tokio::select! {
+        () = shutdown::requested() => {
+            tracing::info!("stopping; work in flight ends first");
+            running.stop().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        error = running.failed() => Err(error),
+    }
+}

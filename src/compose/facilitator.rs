@@ -1,0 +1,243 @@
+//! The facilitator as one process: log, chain, workers and API, started and stopped together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ccd402_api::health::Health;
+use ccd402_api::options::PublicUrl;
+use ccd402_api::server;
+use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
+use ccd402_app::ports::chain::Chain as _;
+use ccd402_app::ports::clock::SystemClock;
+use ccd402_app::ports::log::EventLog;
+use ccd402_app::projections::summary::Summary;
+use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
+use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
+use ccd402_domain::payment::Policy;
+use ccd402_protocol::network::NetworkId;
+use ccd402_store::sled::{Options as LogOptions, SledLog};
+use ccd402_workers::follower::{Follower, Status};
+use ccd402_workers::projector::Projector;
+use ccd402_workers::resolver::Resolver;
+use ccd402_workers::sweeper::{Options as SweeperOptions, Sweeper};
+use chrono::TimeDelta;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::compose::health;
+
+/// How far clocks of gate, facilitator and chain may disagree.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
+/// Longest wait for finality that a caller may ask for; x402 clients give up after 90 s.
+const WAIT_MAX: Duration = Duration::from_secs(80);
+
+/// What a facilitator is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the log lies.
+    pub data_dir: PathBuf,
+    /// gRPC URLs of nodes.
+    pub nodes: Vec<String>,
+    /// The network that they must be on.
+    pub network: Option<NetworkId>,
+    /// URL of this server in links.
+    pub public_url: Option<PublicUrl>,
+    /// How long calls wait for finality by default.
+    pub wait: Duration,
+    /// How long `/verify` holds a payment for `/settle`.
+    pub reservation: Duration,
+    /// How long after its challenge a payment may be handed in.
+    pub presentation_grace: Duration,
+    /// Most verifications that wait.
+    pub waiting_max: u64,
+    /// Memory of the log's cache.
+    pub log_cache_bytes: u64,
+    /// How often what waits is swept.
+    pub sweeper: SweeperOptions,
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub fn new(listen: SocketAddr, data_dir: PathBuf, nodes: Vec<String>) -> Self {
+        Self {
+            listen,
+            data_dir,
+            nodes,
+            network: None,
+            public_url: None,
+            wait: Duration::from_secs(30),
+            reservation: Duration::from_secs(60),
+            presentation_grace: Duration::from_secs(24 * 3_600),
+            waiting_max: 1_000_000,
+            log_cache_bytes: 64 * 1024 * 1024,
+            sweeper: SweeperOptions::default(),
+        }
+    }
+}
+
+/// A facilitator that runs.
+pub struct Running {
+    addr: SocketAddr,
+    facilitator: Arc<Facilitator>,
+    log: Arc<SledLog>,
+    follower: watch::Receiver<Status>,
+    summary: watch::Receiver<Summary>,
+    shutdown: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+/// Starts a facilitator: opens the log, reaches a node, begins to follow and to listen.
+///
+/// # Errors
+/// Where one of these cannot be done; the message says what to do.
+pub async fn start(options: Options) -> anyhow::Result<Running> {
+    let log = open_log(&options).await?;
+    let nodes = connect(&options).await?;
+    let chain = Arc::new(Concordium::new(nodes, ChainOptions::default()));
+    let policy = Policy {
+        network: chain.network().clone(),
+        presentation_grace: TimeDelta::from_std(options.presentation_grace)?,
+        clock_skew: CLOCK_SKEW,
+    };
+    let app = AppOptions {
+        policy,
+        reservation: TimeDelta::from_std(options.reservation)?,
+        wait_max: WAIT_MAX,
+        waiting_max: options.waiting_max,
+    };
+    let port: Arc<dyn EventLog> = log.clone();
+    let facilitator = Arc::new(Facilitator::new(port, chain, Arc::new(SystemClock), app));
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
+    let addr = listener.local_addr()?;
+    Ok(run(options, addr, listener, (log, facilitator)))
+}
+
+async fn open_log(options: &Options) -> anyhow::Result<Arc<SledLog>> {
+    let mut log = LogOptions::new(options.data_dir.join("log"));
+    log.cache_bytes = options.log_cache_bytes;
+    Ok(Arc::new(SledLog::open(log).await?))
+}
+
+async fn connect(options: &Options) -> anyhow::Result<Nodes> {
+    let mut nodes = NodeOptions::new(options.nodes.clone());
+    nodes.network = options.network.clone();
+    let urls = options.nodes.join(", ");
+    Nodes::connect(nodes).await.with_context(|| {
+        format!(
+            "cannot use the Concordium node at {urls}; `ccd402 simchain` runs a simulated one, \
+             --node names another"
+        )
+    })
+}
+
+fn run(
+    options: Options,
+    addr: SocketAddr,
+    listener: TcpListener,
+    (log, facilitator): (Arc<SledLog>, Arc<Facilitator>),
+) -> Running {
+    let shutdown = CancellationToken::new();
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
+    let (projector, summary) = Projector::new(Arc::clone(facilitator.log()));
+    let resolver = Resolver::new(Arc::clone(&facilitator));
+    let sweeper = Sweeper::new(Arc::clone(&facilitator), follower_status.clone(), options.sweeper);
+    let token = || shutdown.clone();
+    let (t1, t2, t3, t4) = (token(), token(), token(), token());
+    tasks.spawn(async move { Ok(follower.run(t1).await?) });
+    tasks.spawn(async move { Ok(projector.run(t2).await?) });
+    tasks.spawn(async move { Ok(resolver.run(t3).await?) });
+    tasks.spawn(async move { Ok(sweeper.run(t4).await?) });
+
+    let health = Health::default();
+    let reporting = health::report(follower_status.clone(), health.clone());
+    let until = shutdown.clone();
+    tasks.spawn(async move {
+        until.run_until_cancelled_owned(reporting).await;
+        Ok(())
+    });
+    let api = ccd402_api::options::Options {
+        public_url: options.public_url,
+        wait_default: options.wait,
+        wait_max: WAIT_MAX,
+        ..Default::default()
+    };
+    let router = ccd402_api::router(Arc::clone(&facilitator), api, health);
+    let until = shutdown.clone().cancelled_owned();
+    tasks.spawn(async move {
+        server::serve(listener, router, server::Limits::default(), until).await;
+        Ok(())
+    });
+    Running { addr, facilitator, log, follower: follower_status, summary, shutdown, tasks }
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its base URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Its use cases.
+    #[must_use]
+    pub fn facilitator(&self) -> &Arc<Facilitator> {
+        &self.facilitator
+    }
+
+    /// How its follower is doing.
+    #[must_use]
+    pub fn follower(&self) -> watch::Receiver<Status> {
+        self.follower.clone()
+    }
+
+    /// What its log amounts to.
+    #[must_use]
+    pub fn summary(&self) -> watch::Receiver<Summary> {
+        self.summary.clone()
+    }
+
+    /// Waits until a part fails. A log that cannot be written must stop the process.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        let broken = Arc::clone(&self.log);
+        tokio::select! {
+            reason = broken.broken() => anyhow::anyhow!("the event log cannot be written: {reason}"),
+            ended = self.tasks.join_next() => match ended {
+                Some(Ok(Err(error))) => error,
+                Some(Err(error)) => anyhow::anyhow!("a part of the facilitator panicked: {error}"),
+                Some(Ok(Ok(()))) | None => anyhow::anyhow!("a part of the facilitator ended"),
+            },
+        }
+    }
+
+    /// Stops: no new requests, work in flight ends, the log is closed.
+    ///
+    /// # Errors
+    /// Where a part had failed or the log cannot be closed cleanly. Nothing acknowledged is lost.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        let mut first = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.context("a part of the facilitator panicked").and_then(|r| r);
+            first = first.and(ended);
+        }
+        drop(self.facilitator);
+        self.log.close().await;
+        first
+    }
+}

@@ -1,0 +1,115 @@
+//! Settings of `ccd402 serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::ensure;
+use ccd402_protocol::network::NetworkId;
+use clap::Args;
+use serde::Deserialize;
+
+use crate::compose::facilitator::Options;
+use crate::config::span::Span;
+
+/// Where the facilitator listens when nothing is said.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:4020";
+/// Where its data lies when nothing is said.
+pub const DATA_DIR_DEFAULT: &str = "ccd402-data";
+/// Which node it asks when nothing is said.
+pub const NODE_DEFAULT: &str = "http://127.0.0.1:20000";
+
+/// Settings, each as a flag, a variable, or a key of the file by the flag's name with underscores.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Address and port to listen on [default: 127.0.0.1:4020]
+    #[arg(long, env = "CCD402_LISTEN", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Directory of the event log; made if it is missing [default: ./ccd402-data]
+    #[arg(long, env = "CCD402_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// gRPC URL of a Concordium node; repeat it for failover [default: http://127.0.0.1:20000]
+    #[arg(long = "node", env = "CCD402_NODE", value_name = "URL", value_delimiter = ',')]
+    #[serde(default, rename = "nodes")]
+    pub nodes: Vec<String>,
+    /// Network that the nodes must be on: concordium, concordium-testnet or ccd:… [default: theirs]
+    #[arg(long, env = "CCD402_NETWORK", value_name = "ID")]
+    pub network: Option<NetworkId>,
+    /// URL under which clients reach this server, for links in answers [default: relative links]
+    #[arg(long, env = "CCD402_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// How long /verify and /settle wait for finality when the caller says nothing [default: 30s]
+    #[arg(long, env = "CCD402_WAIT", value_name = "TIME")]
+    pub wait: Option<Span>,
+    /// How long /verify holds a payment for /settle [default: 60s]
+    #[arg(long, env = "CCD402_RESERVATION", value_name = "TIME")]
+    pub reservation: Option<Span>,
+    /// How long after its challenge closed a payment made in time may be handed in [default: 24h]
+    #[arg(long, env = "CCD402_PRESENTATION_GRACE", value_name = "TIME")]
+    pub presentation_grace: Option<Span>,
+    /// Most verifications that wait for a transaction at once [default: 1000000]
+    #[arg(long, env = "CCD402_WAITING_MAX", value_name = "N")]
+    pub waiting_max: Option<u64>,
+    /// Memory for the event log's cache, in MiB [default: 64]
+    #[arg(long, env = "CCD402_LOG_CACHE_MIB", value_name = "MIB")]
+    pub log_cache_mib: Option<u64>,
+}
+
+impl Settings {
+    /// These settings, and for those that are missing the other ones.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            data_dir: self.data_dir.or(other.data_dir),
+            nodes: if self.nodes.is_empty() { other.nodes } else { self.nodes },
+            network: self.network.or(other.network),
+            public_url: self.public_url.or(other.public_url),
+            wait: self.wait.or(other.wait),
+            reservation: self.reservation.or(other.reservation),
+            presentation_grace: self.presentation_grace.or(other.presentation_grace),
+            waiting_max: self.waiting_max.or(other.waiting_max),
+            log_cache_mib: self.log_cache_mib.or(other.log_cache_mib),
+        }
+    }
+
+    /// What the facilitator is started with.
+    ///
+    /// # Errors
+    /// Where a setting makes no sense; the message says what to change.
+    pub fn options(self) -> anyhow::Result<Options> {
+        let listen = LISTEN_DEFAULT.parse().expect("the default is an address");
+        let listen = self.listen.unwrap_or(listen);
+        ensure!(
+            listen.ip().is_loopback(),
+            "refusing to listen on {listen}: this version has no API keys, so only loopback \
+             addresses are allowed; put a proxy that authenticates in front of 127.0.0.1"
+        );
+        let data_dir = self.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let nodes = if self.nodes.is_empty() { vec![NODE_DEFAULT.to_owned()] } else { self.nodes };
+        let mut options = Options::new(listen, data_dir, nodes);
+        options.network = self.network;
+        options.public_url = self.public_url.map(|url| url.parse()).transpose()?;
+        set_time("wait", self.wait, &mut options.wait)?;
+        set_time("reservation", self.reservation, &mut options.reservation)?;
+        set_time("presentation_grace", self.presentation_grace, &mut options.presentation_grace)?;
+        if let Some(waiting_max) = self.waiting_max {
+            ensure!(waiting_max > 0, "waiting_max must be at least 1");
+            options.waiting_max = waiting_max;
+        }
+        if let Some(mib) = self.log_cache_mib {
+            ensure!((8..=65_536).contains(&mib), "log_cache_mib must be 8 to 65536");
+            options.log_cache_bytes = mib * 1024 * 1024;
+        }
+        Ok(options)
+    }
+}
+
+fn set_time(name: &str, value: Option<Span>, time: &mut Duration) -> anyhow::Result<()> {
+    if let Some(value) = value {
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(7 * 24 * 3_600));
+        *time = value.within(name, least, most)?;
+    }
+    Ok(())
+}
