@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod dev;
+mod gate;
 pub mod serve;
 pub mod simchain;
 pub mod wallet;
@@ -29,6 +30,7 @@ pub struct Cli {
 enum Command {
     Demo(demo::Args),
     Dev(dev::Args),
+    Gate(gate::Args),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
     Serve(serve::Args),
@@ -38,7 +40,7 @@ impl Command {
     /// What is logged where `CCD402_LOG` says nothing: servers tell what they do, tools only trouble.
     fn log_filter(&self) -> &'static str {
         match self {
-            Self::Serve(_) | Self::Dev(_) | Self::Simchain(_) => "info",
+            Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
             Self::Demo(_) | Self::Wallet(_) => "warn",
         }
     }
@@ -47,6 +49,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(args).await,
             Self::Dev(args) => dev::run(args).await,
+            Self::Gate(args) => gate::run(args).await,
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,
             Self::Serve(args) => serve::run(args).await,

@@ -176,16 +176,16 @@ impl Settings {
             network: self.network,
             public_url: self.public_url.map(|url| url.parse()).transpose()?,
             secret_file: self.secret_file.unwrap_or_else(|| SECRET_FILE_DEFAULT.into()),
-            routes: routes(self.path, self.terms, self.routes)?,
+            routes: routes(self.path.as_deref(), &self.terms, self.routes)?,
             verify_timeout,
             settle_timeout,
         })
     }
 }
 
-fn routes(path: Option<String>, terms: Terms, tables: Vec<RouteTable>) -> anyhow::Result<Routes> {
+fn routes(path: Option<&str>, terms: &Terms, tables: Vec<RouteTable>) -> anyhow::Result<Routes> {
     if tables.is_empty() {
-        let route = terms.route(path.as_deref().unwrap_or(PATH_DEFAULT))?;
+        let route = terms.clone().route(path.unwrap_or(PATH_DEFAULT))?;
         return Ok(Routes::new(vec![route])?);
     }
     ensure!(path.is_none(), "say what is for sale either with `path` or with [[route]] tables");

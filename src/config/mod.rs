@@ -4,6 +4,7 @@
 //! default. What makes no sense stops the start and says what to change.
 
 pub mod file;
+pub mod gate;
 pub mod money;
 pub mod serve;
 pub mod span;

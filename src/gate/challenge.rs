@@ -2,7 +2,7 @@
 //!
 //! HMAC-SHA-256( secret, "ccd402/challenge/v1" || nonce || window || JCS({method, requirements,
 //! resource}) ), the requirements without the challenge itself. Whoever shows an offer with a good
-//! seal shows exactly what was offered, for exactly that request, however prices have changed since.
+//! seal shows exactly what was offered, for exactly that request, however prices changed since.
 //! When a challenge has expired is the facilitator's business.
 
 use ccd402_domain::binding::Resource;
@@ -33,8 +33,7 @@ impl Sealer {
     /// A sealer with this secret.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        let keyed =
-            Hmac::new_from_slice(secret.bytes()).expect("HMAC takes keys of every length");
+        let keyed = Hmac::new_from_slice(secret.bytes()).expect("HMAC takes keys of every length");
         Self { keyed }
     }
 

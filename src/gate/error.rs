@@ -9,7 +9,7 @@ pub enum Error {
     #[error("the gate's secret has {0} bytes; it needs at least 32 (64 hex digits)")]
     SecretTooShort(usize),
     /// The secret's file is not what the gate writes.
-    #[error("{} does not hold the hex digits of a secret; remove it to have a new one made", .0.display())]
+    #[error("{} holds no hex digits of a secret; remove it to have a new one made", .0.display())]
     SecretNotHex(PathBuf),
     /// The secret's file cannot be read or made.
     #[error("the gate's secret file {}: {cause}", path.display())]
@@ -60,7 +60,7 @@ pub enum Error {
     #[error("the facilitator serves {0} Concordium networks; say with `network` which one to use")]
     Networks(usize),
     /// The facilitator gave no answer.
-    #[error("the facilitator cannot say which network it serves: {0}")]
+    #[error("the facilitator does not say which network it serves")]
     Facilitator(#[from] ccd402_client::facilitator::Error),
     /// No TLS towards the upstream.
     #[error("no TLS to the upstream, the system's root certificates cannot be read: {0}")]

@@ -24,10 +24,11 @@ use crate::offer::{Fresh, Offers, Seller};
 use crate::routes::{Route, Routes};
 use crate::secret::Secret;
 
-/// How long `/verify` may take where nothing is configured.
-pub const VERIFY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// How long `/verify` may take where nothing is configured: longer than the 30 s that a facilitator
+/// waits for finality, so that its answer is heard.
+pub const VERIFY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(45);
 /// How long `/settle` may take, repeats included, where nothing is configured.
-pub const SETTLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+pub const SETTLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(45);
 /// Longest URL of a resource, as the facilitator limits it.
 const URL_BYTES_MAX: usize = 2_048;
 

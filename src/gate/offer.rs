@@ -8,9 +8,7 @@ use ccd402_protocol::identity::{EXTENSION, IdentityRequirement};
 use ccd402_protocol::network::NetworkId;
 use ccd402_protocol::payload::ResourceInfo;
 use ccd402_protocol::required::{PaymentRequiredV1, PaymentRequiredV2};
-use ccd402_protocol::requirements::{
-    Extra, FLOW_UPFRONT, METHOD_TRANSACTION_HASH, SCHEME_EXACT,
-};
+use ccd402_protocol::requirements::{Extra, FLOW_UPFRONT, METHOD_TRANSACTION_HASH, SCHEME_EXACT};
 use ccd402_protocol::version::X402Version;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -94,11 +92,7 @@ impl Offers {
         let v1 = seller.sealer.seal(v1, resource, window, nonce_v1)?;
         let v2 = seller.sealer.seal(v2, resource, window, nonce_v2)?;
         Some(Self {
-            v1: PaymentRequiredV1 {
-                x402_version: X402Version::V1,
-                error: None,
-                accepts: vec![v1],
-            },
+            v1: PaymentRequiredV1 { x402_version: X402Version::V1, error: None, accepts: vec![v1] },
             v2: PaymentRequiredV2 {
                 x402_version: X402Version::V2,
                 error: None,
@@ -108,7 +102,7 @@ impl Offers {
                     mime_type: route.mime_type.clone(),
                 },
                 accepts: vec![v2],
-                extensions: identity.map(extensions),
+                extensions: identity.as_ref().map(extensions),
             },
         })
     }
@@ -165,7 +159,7 @@ fn offer_v2<'a>(seller: &Seller<'a>, route: &Route, extra: &'a Extra) -> OfferV2
     }
 }
 
-fn extensions(identity: IdentityRequirement) -> Map<String, Value> {
+fn extensions(identity: &IdentityRequirement) -> Map<String, Value> {
     Map::from_iter([(EXTENSION.to_owned(), json!({ "info": identity }))])
 }
 

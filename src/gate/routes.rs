@@ -1,7 +1,7 @@
 //! What costs how much: patterns of paths, methods, prices, and what must be proven.
 //!
-//! Patterns read paths more generously than servers do (case and a trailing slash do not matter), so
-//! that a route gates more rather than less. Which spellings of a path are refused outright is
+//! Patterns read paths more generously than servers do (case and a trailing slash do not matter),
+//! so that a route gates more rather than less. Which spellings of a path are refused outright is
 //! `target`'s business.
 
 use std::fmt;

@@ -92,13 +92,13 @@ fn create(path: &Path) -> std::io::Result<()> {
     rand::rngs::OsRng.fill_bytes(&mut bytes);
     let draft = PathBuf::from(format!("{}.{}", path.display(), uuid::Uuid::new_v4()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written =
-        file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).and_then(
-            |()| match fs::hard_link(&draft, path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                linked => linked,
-            },
-        );
+    let written = file
+        .write_all(hex::encode(bytes).as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        });
     fs::remove_file(&draft)?;
     written
 }

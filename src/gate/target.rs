@@ -79,7 +79,11 @@ fn decode(path: &str) -> Result<String, Ambiguous> {
     let mut rest = path.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         let is_encoded = byte == b'%';
-        bytes.push(if is_encoded { tail.get(..2).and_then(hex_byte).ok_or(Ambiguous)? } else { byte });
+        bytes.push(if is_encoded {
+            tail.get(..2).and_then(hex_byte).ok_or(Ambiguous)?
+        } else {
+            byte
+        });
         rest = if is_encoded { &tail[2..] } else { tail };
     }
     String::from_utf8(bytes).map_err(|_| Ambiguous)
@@ -135,7 +139,11 @@ mod tests {
     }
 
     /// `Ok(Some(pattern))` costs, `Ok(None)` does not, `Err` is refused.
-    fn read(method: &str, uri: &str, headers: &[(&'static str, &str)]) -> Result<Option<String>, Ambiguous> {
+    fn read(
+        method: &str,
+        uri: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Option<String>, Ambiguous> {
         let headers =
             headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()));
         let headers: HeaderMap = headers.collect();
@@ -184,13 +192,40 @@ mod tests {
     #[test]
     fn spellings_that_servers_read_differently_are_refused() {
         let paths = [
-            "//report", "/free//report", "/./report", "/free/../report", "/free/%2e%2e/report",
-            "/free/%2E./report", "/free/..%2freport", "/free%2f..%2freport", "/%2freport",
-            "/api%2fkeys", "/rep%6frt", "/%72eport", "/%2572eport", "/report%252f", "/report;x=1",
-            "/free/..;/report", "/report%3b", "/free/..%5creport", "/%5creport", "/report%00",
-            "/report%0a", "/report%3f", "/report%23", "/report%zz", "/report%", "/report%c0%af",
-            "/report//", "/cheap/../api/keys", "/cheap/%2e%2e/api/keys", "/%61pi/keys",
-            "/free/%20/report", "/.", "/..", "/api/..%20/x",
+            "//report",
+            "/free//report",
+            "/./report",
+            "/free/../report",
+            "/free/%2e%2e/report",
+            "/free/%2E./report",
+            "/free/..%2freport",
+            "/free%2f..%2freport",
+            "/%2freport",
+            "/api%2fkeys",
+            "/rep%6frt",
+            "/%72eport",
+            "/%2572eport",
+            "/report%252f",
+            "/report;x=1",
+            "/free/..;/report",
+            "/report%3b",
+            "/free/..%5creport",
+            "/%5creport",
+            "/report%00",
+            "/report%0a",
+            "/report%3f",
+            "/report%23",
+            "/report%zz",
+            "/report%",
+            "/report%c0%af",
+            "/report//",
+            "/cheap/../api/keys",
+            "/cheap/%2e%2e/api/keys",
+            "/%61pi/keys",
+            "/free/%20/report",
+            "/.",
+            "/..",
+            "/api/..%20/x",
         ];
         for path in paths {
             assert_eq!(read("GET", path, &[]), Err(Ambiguous), "{path}");

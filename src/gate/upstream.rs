@@ -3,6 +3,7 @@
 //! HTTP/1.1, with TLS for https; protocol upgrades are not passed on. It retries nothing by itself.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -58,6 +59,12 @@ impl FromStr for UpstreamUrl {
             }
             _ => Err(wrong()),
         }
+    }
+}
+
+impl fmt::Display for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 
@@ -133,6 +140,8 @@ impl Inner {
             Ok(Ok(response)) => {
                 let mut response = response.map(Body::new);
                 forward::remove_hop_by_hop(response.headers_mut());
+                // The hop to the client is ours: chunked and kept alive, also where this one was not.
+                *response.version_mut() = Version::HTTP_11;
                 response
             }
             Ok(Err(error)) => {

@@ -1,5 +1,7 @@
 //! The gate over real HTTP: a scripted facilitator on one side, real servers on the other.
 
+#![expect(clippy::unwrap_used, reason = "tests stop where something is not as it should be")]
+
 mod kit;
 mod offers;
 mod paths;

@@ -68,12 +68,14 @@ async fn other_forms_of_the_same_request_cost_the_same() {
 async fn the_request_line_is_what_counts() {
     let gate = layered(options(&Scripted::new(), "1 CCD"), app()).await;
     for header in ["X-HTTP-Method-Override: GET", "X-Method-Override: get"] {
-        let head = format!("PUT /report HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n");
+        let head =
+            format!("PUT /report HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n");
         let answer = raw(gate, &head).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{header}: {answer}");
     }
     for header in ["X-Original-URL: /report", "X-Rewrite-URL: /report"] {
-        let head = format!("GET /free HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n");
+        let head =
+            format!("GET /free HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n");
         let answer = raw(gate, &head).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{header}: {answer}");
     }

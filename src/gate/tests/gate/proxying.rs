@@ -13,13 +13,14 @@ use axum::routing::any;
 use ccd402_gate::proxy;
 use futures::StreamExt as _;
 use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::kit::facilitator::Scripted;
 use crate::kit::{
-    Version, code, get, offer, options, pay, payment, proxied, proxied_with, raw, request, serve,
-    soon,
+    Version, code, get, listener, offer, options, pay, payment, proxied, proxied_with, raw,
+    request, serve, soon,
 };
 
 type Chunks = mpsc::Sender<Result<Bytes, std::io::Error>>;
@@ -206,6 +207,22 @@ async fn requests_in_progress_are_finished_at_shutdown() {
     assert_eq!(answer.text().await.unwrap(), "content");
     soon("the end", gate.served).await.unwrap();
     assert!(reqwest::get(format!("http://{}/", gate.address)).await.is_err());
+}
+
+#[tokio::test]
+async fn an_old_upstream_is_spoken_for_in_http_1_1() {
+    let (listener, upstream) = listener().await;
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 4_096];
+        assert!(stream.read(&mut head).await.unwrap() > 0);
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\ncontent").await.unwrap();
+    });
+    let gate = proxied(options(&Scripted::new(), "1 CCD"), upstream).await.address;
+    let answer = get(gate, "/free").await;
+    assert_eq!(answer.version(), reqwest::Version::HTTP_11);
+    assert_eq!(answer.headers()["transfer-encoding"], "chunked");
+    assert_eq!(answer.text().await.unwrap(), "content");
 }
 
 #[tokio::test]

@@ -139,7 +139,8 @@ async fn a_client_that_goes_away_gets_its_reservation_back() {
     let offer = offer(Version::V2, get(gate, "/report").await).await;
     let header = payment(Version::V2, &offer, 1);
     let mut client = TcpStream::connect(gate).await.unwrap();
-    let head = format!("GET /report HTTP/1.1\r\nHost: {gate}\r\nPAYMENT-SIGNATURE: {header}\r\n\r\n");
+    let head =
+        format!("GET /report HTTP/1.1\r\nHost: {gate}\r\nPAYMENT-SIGNATURE: {header}\r\n\r\n");
     client.write_all(head.as_bytes()).await.unwrap();
     soon("the request at the upstream", reached.notified()).await;
     assert_eq!(facilitator.with(|state| state.released), 0);

@@ -8,58 +8,59 @@ use ccd402_client::facilitator::{Error, Facilitator};
 use ccd402_protocol::facilitator::{
     SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
 };
+use ccd402_protocol::network::TESTNET;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub const PAYER: &str = "3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK1G";
+pub(crate) const PAYER: &str = "3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK1G";
 
 /// What happens at the next call instead of the rules.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(crate) enum Step {
     Fail(Error),
     Refuse(&'static str),
     Hang,
 }
 
 #[derive(Debug, Default)]
-pub struct State {
-    pub verify: VecDeque<Step>,
-    pub settle: VecDeque<Step>,
-    pub verified: Vec<VerifyRequest>,
-    pub settled: Vec<VerifyRequest>,
-    pub settle_keys: Vec<String>,
-    pub released: u32,
+pub(crate) struct State {
+    pub(crate) verify: VecDeque<Step>,
+    pub(crate) settle: VecDeque<Step>,
+    pub(crate) verified: Vec<VerifyRequest>,
+    pub(crate) settled: Vec<VerifyRequest>,
+    pub(crate) settle_keys: Vec<String>,
+    pub(crate) released: u32,
     held: HashMap<String, (Uuid, Uuid)>,
     used: HashSet<String>,
 }
 
-pub struct Scripted {
+pub(crate) struct Scripted {
     state: Mutex<State>,
     changes: watch::Sender<u64>,
 }
 
 impl Scripted {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { state: Mutex::default(), changes: watch::Sender::new(0) })
     }
 
-    pub fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state.lock().unwrap());
         self.changes.send_modify(|count| *count += 1);
         result
     }
 
-    pub fn next_verify(&self, step: Step) {
+    pub(crate) fn next_verify(&self, step: Step) {
         self.with(|state| state.verify.push_back(step));
     }
 
-    pub fn next_settle(&self, step: Step) {
+    pub(crate) fn next_settle(&self, step: Step) {
         self.with(|state| state.settle.push_back(step));
     }
 
     /// Waits until the state is so.
-    pub async fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
         let mut changes = self.changes.subscribe();
         let wait = changes.wait_for(|_| is_so(&self.state.lock().unwrap()));
         drop(super::soon(what, wait).await.unwrap());
@@ -150,7 +151,7 @@ impl Facilitator for Scripted {
     async fn supported(&self) -> Result<SupportedResponse, Error> {
         let kinds = json!([
             { "x402Version": 1, "scheme": "exact", "network": "concordium-testnet" },
-            { "x402Version": 2, "scheme": "exact", "network": "ccd:4221332d34e1694168c2a0c0b3fd0f27" },
+            { "x402Version": 2, "scheme": "exact", "network": TESTNET },
             { "x402Version": 2, "scheme": "exact", "network": "eip155:1" },
         ]);
         Ok(serde_json::from_value(json!({ "kinds": kinds })).unwrap())

@@ -1,6 +1,6 @@
 //! What the tests are made of: servers on port 0, payers, and conditions to wait for.
 
-pub mod facilitator;
+pub(crate) mod facilitator;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,11 +28,11 @@ use facilitator::Scripted;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for something that must happen.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("no sign of: {what}"))
 }
 
-pub fn route(pattern: &str, price: &str) -> Route {
+pub(crate) fn route(pattern: &str, price: &str) -> Route {
     Route {
         pattern: pattern.parse().unwrap(),
         methods: vec![Method::GET, Method::HEAD, Method::POST],
@@ -46,7 +46,7 @@ pub fn route(pattern: &str, price: &str) -> Route {
 }
 
 /// Options of a gate before `/report` and `/articles/*`, all with the same secret.
-pub fn options(facilitator: &Arc<Scripted>, price: &str) -> Options {
+pub(crate) fn options(facilitator: &Arc<Scripted>, price: &str) -> Options {
     let routes = Routes::new(vec![route("/report", price), route("/articles/*", price)]).unwrap();
     let secret = Secret::new(vec![42; 32]).unwrap();
     let network = "concordium-testnet".parse().unwrap();
@@ -54,35 +54,35 @@ pub fn options(facilitator: &Arc<Scripted>, price: &str) -> Options {
 }
 
 /// An axum application with a gate as a layer.
-pub async fn layered(options: Options, app: Router) -> SocketAddr {
+pub(crate) async fn layered(options: Options, app: Router) -> SocketAddr {
     serve(app.layer(GateLayer::new(Arc::new(Gate::new(options))))).await
 }
 
-pub async fn serve(app: Router) -> SocketAddr {
+pub(crate) async fn serve(app: Router) -> SocketAddr {
     let (listener, address) = listener().await;
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     address
 }
 
-pub async fn listener() -> (TcpListener, SocketAddr) {
+pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
 /// A proxy before the upstream, until it is told to stop.
-pub struct Running {
-    pub address: SocketAddr,
-    pub stop: Option<tokio::sync::oneshot::Sender<()>>,
-    pub served: JoinHandle<()>,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: Option<tokio::sync::oneshot::Sender<()>>,
+    pub(crate) served: JoinHandle<()>,
 }
 
-pub async fn proxied(options: Options, upstream: SocketAddr) -> Running {
+pub(crate) async fn proxied(options: Options, upstream: SocketAddr) -> Running {
     let url = format!("http://{upstream}").parse().unwrap();
     proxied_with(options, proxy::Options::new(url)).await
 }
 
-pub async fn proxied_with(options: Options, proxy: proxy::Options) -> Running {
+pub(crate) async fn proxied_with(options: Options, proxy: proxy::Options) -> Running {
     let proxy = Proxy::new(Arc::new(Gate::new(options)), proxy).unwrap();
     let (listener, address) = listener().await;
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -98,22 +98,22 @@ pub async fn proxied_with(options: Options, proxy: proxy::Options) -> Running {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
     V1,
     V2,
 }
 
-pub const BOTH: [Version; 2] = [Version::V1, Version::V2];
+pub(crate) const BOTH: [Version; 2] = [Version::V1, Version::V2];
 
 impl Version {
-    pub fn payment_header(self) -> &'static str {
+    pub(crate) fn payment_header(self) -> &'static str {
         match self {
             Self::V1 => "X-PAYMENT",
             Self::V2 => "PAYMENT-SIGNATURE",
         }
     }
 
-    pub fn response_header(self) -> &'static str {
+    pub(crate) fn response_header(self) -> &'static str {
         match self {
             Self::V1 => "x-payment-response",
             Self::V2 => "payment-response",
@@ -121,16 +121,18 @@ impl Version {
     }
 }
 
-pub fn request(method: Method, at: SocketAddr, path: &str) -> RequestBuilder {
-    reqwest::Client::new().request(method, format!("http://{at}{path}"))
+pub(crate) fn request(method: Method, at: SocketAddr, path: &str) -> RequestBuilder {
+    // Reading the system's root certificates for every request would take most of the time.
+    let client = reqwest::Client::builder().tls_built_in_root_certs(false).no_proxy();
+    client.build().unwrap().request(method, format!("http://{at}{path}"))
 }
 
-pub async fn get(at: SocketAddr, path: &str) -> Response {
+pub(crate) async fn get(at: SocketAddr, path: &str) -> Response {
     request(Method::GET, at, path).send().await.unwrap()
 }
 
 /// The offer of a 402, of the version.
-pub async fn offer(version: Version, response: Response) -> Value {
+pub(crate) async fn offer(version: Version, response: Response) -> Value {
     assert_eq!(response.status(), 402);
     match version {
         Version::V1 => response.json::<Value>().await.unwrap()["accepts"][0].clone(),
@@ -142,7 +144,7 @@ pub async fn offer(version: Version, response: Response) -> Value {
 }
 
 /// A payment header for the offer. `transaction` tells payments apart.
-pub fn payment(version: Version, offer: &Value, transaction: u8) -> String {
+pub(crate) fn payment(version: Version, offer: &Value, transaction: u8) -> String {
     let sender = AccountAddress::from_bytes([8; 32]);
     let hash = hex(transaction);
     let payload = match version {
@@ -160,23 +162,28 @@ pub fn payment(version: Version, offer: &Value, transaction: u8) -> String {
     header::encode(&payload).unwrap()
 }
 
-pub fn hex(transaction: u8) -> String {
+pub(crate) fn hex(transaction: u8) -> String {
     format!("{transaction:02x}").repeat(32)
 }
 
 /// Asks, takes the offer, and comes back with a payment for it.
-pub async fn pay(version: Version, at: SocketAddr, path: &str, transaction: u8) -> Response {
+pub(crate) async fn pay(version: Version, at: SocketAddr, path: &str, transaction: u8) -> Response {
     let offer = offer(version, get(at, path).await).await;
     present(version, at, path, &payment(version, &offer, transaction)).await
 }
 
-pub async fn present(version: Version, at: SocketAddr, path: &str, payment: &str) -> Response {
+pub(crate) async fn present(
+    version: Version,
+    at: SocketAddr,
+    path: &str,
+    payment: &str,
+) -> Response {
     let request = request(Method::GET, at, path).header(version.payment_header(), payment);
     request.send().await.unwrap()
 }
 
 /// `error` of a 402, the same in both versions, or `code` of a problem.
-pub async fn code(response: Response) -> String {
+pub(crate) async fn code(response: Response) -> String {
     let v2 = response.headers().get("payment-required").cloned();
     let is_402 = response.status() == 402;
     assert_eq!(response.headers()["cache-control"], "no-store");
@@ -191,7 +198,7 @@ pub async fn code(response: Response) -> String {
 }
 
 /// Sends bytes as they are and reads until the server closes.
-pub async fn raw(at: SocketAddr, head: &str) -> String {
+pub(crate) async fn raw(at: SocketAddr, head: &str) -> String {
     let mut stream = TcpStream::connect(at).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
