@@ -9,14 +9,17 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 use crate::support::purchase::Purchase;
 use crate::support::{LONG_SECONDS, TestApi, answer, read, soon};
 
 /// Sends bytes and reads until the server closes the connection.
 async fn raw(api: &TestApi, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(api.address()).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // So small that what the server does not read is not sent.
+    socket.set_send_buffer_size(128 * 1024).unwrap();
+    let mut stream = socket.connect(api.address().parse().unwrap()).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     soon(stream.read_to_end(&mut answer)).await.unwrap();
@@ -61,6 +64,19 @@ async fn bodies_are_bounded_whether_or_not_they_say_how_long_they_are() {
     let exact = format!("{{}}{}", " ".repeat(64 * 1024 - 2));
     let request = api.post("/verify", &Value::Null).body(exact);
     assert_eq!(answer(request).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn who_sends_everything_before_it_reads_still_learns_why() {
+    let api = TestApi::start().await;
+    let head = "POST /verify HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let body = "x".repeat(900 * 1024);
+    let declared = format!("{head}connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    let refused = raw(&api, &format!("{declared}{body}")).await;
+    assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
+    let chunked = format!("{head}connection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+    let refused = raw(&api, &format!("{chunked}{:x}\r\n{body}\r\n0\r\n\r\n", body.len())).await;
+    assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
 }
 
 #[tokio::test]
