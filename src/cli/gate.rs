@@ -28,7 +28,7 @@ use crate::shutdown;
 /// Example: ccd402 gate --upstream http://127.0.0.1:8000 --path '/articles/*' --price "1.5 CCD"
 /// --pay-to 3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK1G --min-age 18
 #[derive(Debug, ClapArgs)]
-pub(super) struct Args {
+pub struct Args {
     /// TOML file with the settings below, by their names with underscores, and [[route]] tables
     #[arg(long, env = "CCD402_GATE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub(super) struct Args {
 ///
 /// # Errors
 /// Where the gate cannot start or its socket fails.
-pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = args.settings.or(file::read(args.config.as_deref())?).plan()?;
     let listen = plan.listen;
     let started = start(plan).await?;

@@ -4,7 +4,7 @@
 
 pub mod demo;
 pub mod dev;
-mod gate;
+pub mod gate;
 pub mod serve;
 pub mod simchain;
 pub mod wallet;

@@ -4,15 +4,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use ccd402_gate::gate::Gate;
+use ccd402_gate::layer::GateLayer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tower::ServiceExt as _;
 
-use crate::kit::facilitator::{PAYER, Scripted};
+use crate::kit::facilitator::{PAYER, Scripted, Step};
 use crate::kit::{
     BOTH, Version, code, get, layered, listener, offer, options, pay, payment, present, proxied,
     request, serve, soon,
@@ -147,6 +151,30 @@ async fn a_client_that_goes_away_gets_its_reservation_back() {
     drop(client);
     facilitator.until("the reservation given back", |state| state.released == 1).await;
     assert!(facilitator.with(|state| state.settled.is_empty()));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_while_its_payment_is_verified_gets_it_back_too() {
+    let facilitator = Scripted::new();
+    let server = Arc::new(Server::default());
+    let mut options = options(&facilitator, "1 CCD");
+    options.public_url = Some("http://shop.example".parse().unwrap());
+    let service = app(&server).layer(GateLayer::new(Arc::new(Gate::new(options))));
+    let gate = serve(service.clone()).await;
+    let offer = offer(Version::V2, get(gate, "/report").await).await;
+    let request = Request::get("/report")
+        .header("PAYMENT-SIGNATURE", payment(Version::V2, &offer, 1))
+        .body(Body::empty())
+        .unwrap();
+    let word = Arc::new(Notify::new());
+    facilitator.next_verify(Step::Wait(Arc::clone(&word)));
+    let client = tokio::spawn(service.oneshot(request));
+    facilitator.until("the verification", |state| state.verified.len() == 1).await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    word.notify_one();
+    facilitator.until("the reservation given back", |state| state.released == 1).await;
+    assert!(server.seen.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use ccd402_protocol::facilitator::{
 };
 use ccd402_protocol::network::TESTNET;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 pub(crate) const PAYER: &str = "3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK1G";
@@ -21,6 +21,8 @@ pub(crate) enum Step {
     Fail(Error),
     Refuse(&'static str),
     Hang,
+    /// The rules, once the test says so.
+    Wait(Arc<Notify>),
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +120,10 @@ impl Facilitator for Scripted {
         });
         match step {
             None => Ok(self.with(|state| state.hold(transaction(request)))),
+            Some(Step::Wait(word)) => {
+                word.notified().await;
+                Ok(self.with(|state| state.hold(transaction(request))))
+            }
             Some(Step::Fail(error)) => Err(error),
             Some(Step::Hang) => std::future::pending().await,
             Some(Step::Refuse(code)) => Ok(VerifyResponse {
@@ -139,6 +145,10 @@ impl Facilitator for Scripted {
         });
         match step {
             None => Ok(self.with(|state| state.use_up(transaction(request)))),
+            Some(Step::Wait(word)) => {
+                word.notified().await;
+                Ok(self.with(|state| state.use_up(transaction(request))))
+            }
             Some(Step::Fail(error)) => Err(error),
             Some(Step::Hang) => std::future::pending().await,
             Some(Step::Refuse(code)) => Ok(SettleResponse {
