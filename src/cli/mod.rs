@@ -30,7 +30,7 @@ pub struct Cli {
 enum Command {
     Demo(demo::Args),
     Dev(dev::Args),
-    Gate(gate::Args),
+    Gate(Box<gate::Args>),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
     Serve(serve::Args),
@@ -49,7 +49,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(args).await,
             Self::Dev(args) => dev::run(args).await,
-            Self::Gate(args) => gate::run(args).await,
+            Self::Gate(args) => gate::run(*args).await,
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,
             Self::Serve(args) => serve::run(args).await,
