@@ -222,3 +222,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
     }
     if error.is_timeout() { "it took too long".to_owned() } else { cause.to_string() }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -1,8 +1,9 @@
 //! The client's side of x402: the facilitator's HTTP client, and the payer that answers a 402.
 //!
-//! Neither knows the chain. The payer asks a wallet (a port of its own) for everything that needs
-//! keys or a node; what a payment must be is said in `domain`.
+//! Neither knows the chain. The payer asks a wallet ([`payer::wallet::Wallet`]) for everything that
+//! needs keys or a node; what a payment must be is said in `domain`.
 
 pub mod facilitator;
 pub mod http;
-mod retry;
+pub mod payer;
+pub mod retry;

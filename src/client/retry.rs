@@ -3,10 +3,37 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rand::Rng as _;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// Longest wait that somebody else may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Doublings after which the delay no longer grows.
+const DOUBLINGS_MAX: u32 = 16;
+
+/// Waits that double from the first to the longest, jittered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Before jitter.
+    pub first: Duration,
+    /// Before jitter.
+    pub max: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(500), max: Duration::from_secs(5) }
+    }
+}
+
+impl Backoff {
+    /// The wait after so many tries: between half of the doubled delay and all of it.
+    pub(crate) fn delay(&self, tries: u32) -> Duration {
+        let doublings = tries.saturating_sub(1).min(DOUBLINGS_MAX);
+        let full = self.first.saturating_mul(1 << doublings).min(self.max);
+        full.mul_f64(rand::thread_rng().gen_range(0.5..=1.0))
+    }
+}
 
 /// What `Retry-After` asks for, in seconds or as a date, bounded.
 pub(crate) fn after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
@@ -45,6 +72,15 @@ mod tests {
         ];
         for (text, seconds) in cases {
             assert_eq!(asked(text), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn delays_grow_to_the_cap_and_keep_half_of_it() {
+        let backoff = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(4) };
+        for (tries, full_ms) in [(0, 1), (1, 1), (2, 2), (3, 4), (4, 4), (u32::MAX, 4)] {
+            let (delay, full) = (backoff.delay(tries), Duration::from_millis(full_ms));
+            assert!(delay <= full && delay >= full / 2, "{tries}: {delay:?}");
         }
     }
 }
