@@ -26,7 +26,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 
-use crate::state::{AccountState, Credential, Ledger, Opening, Token, TokenSpec};
+use crate::state::{AccountIx, AccountState, Credential, Ledger, Opening, Token, TokenSpec};
 
 /// Privacy guardians, and how many of them must agree to reveal an identity.
 const GUARDIANS: u32 = 3;
@@ -34,6 +34,11 @@ const GUARDIANS: u32 = 3;
 const ATTRIBUTES_MAX: usize = 24;
 /// MicroCCD of the faucet at genesis: ten billion CCD.
 const FAUCET_MICRO_CCD: u64 = 10_000_000_000_000_000;
+
+/// Position of the baker's account: the first of genesis.
+pub(crate) const BAKER: AccountIx = AccountIx(0);
+/// Position of the faucet, which governs all tokens: the second of genesis.
+pub(crate) const GOVERNANCE: AccountIx = AccountIx(1);
 
 /// The tokens of every simulated chain.
 pub(crate) const TOKENS: [TokenSpec; 3] = [
@@ -51,7 +56,6 @@ pub(crate) struct Founder {
 
 /// What the chain begins with, and what it needs to issue identities.
 pub(crate) struct Genesis {
-    pub(crate) seed: u64,
     pub(crate) time_ms: u64,
     pub(crate) hash: BlockHash,
     pub(crate) global: GlobalContext<ArCurve>,
@@ -73,7 +77,7 @@ impl Genesis {
         let (provider, provider_key) = provider(&mut rng);
         let baker = Founder::new(&mut rng);
         let faucet = Founder::new(&mut rng);
-        Self { seed, time_ms, hash, global, provider, provider_key, guardians, baker, faucet }
+        Self { time_ms, hash, global, provider, provider_key, guardians, baker, faucet }
     }
 
     /// The ledger after genesis.

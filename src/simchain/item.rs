@@ -6,8 +6,8 @@ use concordium_rust_sdk::{
         contracts_common::AccountAddress,
         hashes::{TransactionHash, TransactionSignHash},
         transactions::{
-            BlockItem, EncodedPayload, cost, compute_transaction_sign_hash,
-            compute_transaction_sign_hash_v1,
+            BlockItem, EncodedPayload, compute_transaction_sign_hash,
+            compute_transaction_sign_hash_v1, cost,
         },
     },
     common::{from_bytes, to_bytes, types::TransactionSignature},

@@ -39,12 +39,7 @@ impl Token {
     pub(crate) fn new(spec: &TokenSpec) -> Self {
         let id = spec.id.to_owned().try_into().expect("ids of genesis tokens are valid");
         let state = TokenState { supply: spec.units(), paused: false };
-        Self {
-            id,
-            name: spec.name,
-            decimals: spec.decimals,
-            state: Versions::new(0, state),
-        }
+        Self { id, name: spec.name, decimals: spec.decimals, state: Versions::new(0, state) }
     }
 
     pub(crate) fn amount(&self, units: u64) -> TokenAmount {

@@ -1,0 +1,6 @@
+//! The simulated chain over a real socket, seen by the unmodified Rust SDK.
+
+mod support;
+
+mod blocks;
+mod transfers;
