@@ -1,4 +1,6 @@
 //! Contract suites of the ports: every adapter runs them.
 
 pub mod log;
+pub mod payments;
 pub mod sample;
+pub mod scripted;

@@ -1,0 +1,13 @@
+//! The use cases over a scripted chain and the log in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic where it cannot go on")]
+
+mod claims;
+mod follow;
+mod identity;
+mod node;
+mod settle;
+mod submit;
+mod support;
+mod sweep;
+mod verify;
