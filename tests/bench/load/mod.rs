@@ -1,0 +1,98 @@
+//! A load of HTTP requests: many connections, each sending its next request when the last is
+//! answered. It writes and reads bytes itself, so that the servers are measured and not a client.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Requests that differ in one place: a transaction hash.
+pub(crate) struct Template {
+    bytes: Vec<u8>,
+    hash_at: usize,
+}
+
+impl Template {
+    /// A POST of this body; `hash` in it is replaced by a new one each time.
+    pub(crate) fn post(path: &str, body: &str, hash: &str) -> Self {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        let hash_at = head.len() + body.find(hash).expect("the body holds the hash");
+        Self { bytes: (head + body).into_bytes(), hash_at }
+    }
+}
+
+/// What a round came to.
+pub(crate) struct Load {
+    /// Requests that were answered with the status expected.
+    pub(crate) answered: u64,
+    /// How long it took.
+    pub(crate) time: Duration,
+}
+
+/// Hashes that were used: no two requests of a process have the same.
+static NEXT_HASH: AtomicU64 = AtomicU64::new(1);
+
+/// Sends `requests` requests over so many connections and counts those answered with `status`.
+pub(crate) async fn run(
+    addr: SocketAddr,
+    template: Arc<Template>,
+    (connections, requests): (u64, u64),
+    status: &'static str,
+) -> Load {
+    let left = Arc::new(AtomicU64::new(requests));
+    let since = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let (template, left) = (Arc::clone(&template), Arc::clone(&left));
+        tasks.spawn(async move { connection(addr, &template, &left, status).await });
+    }
+    let mut answered = 0;
+    while let Some(ended) = tasks.join_next().await {
+        answered += ended.expect("no connection panics");
+    }
+    Load { answered, time: since.elapsed() }
+}
+
+async fn connection(
+    addr: SocketAddr,
+    template: &Template,
+    left: &AtomicU64,
+    status: &'static str,
+) -> u64 {
+    let mut stream = TcpStream::connect(addr).await.expect("the server accepts");
+    stream.set_nodelay(true).expect("TCP has the option");
+    let mut request = template.bytes.clone();
+    let mut answer = Vec::with_capacity(8 * 1024);
+    let mut answered = 0;
+    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+        let hash = format!("{:064x}", NEXT_HASH.fetch_add(1, Ordering::Relaxed));
+        request[template.hash_at..template.hash_at + 64].copy_from_slice(hash.as_bytes());
+        stream.write_all(&request).await.expect("the server reads");
+        answer.clear();
+        while !is_complete(&answer) {
+            let read = stream.read_buf(&mut answer).await.expect("the server answers");
+            assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(&answer));
+        }
+        let line = answer.get(9..12).unwrap_or_default();
+        assert_eq!(line, status.as_bytes(), "{}", String::from_utf8_lossy(&answer));
+        answered += 1;
+    }
+    answered
+}
+
+/// Whether head and body are there, by the content length that both servers send.
+fn is_complete(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| {
+        rest.split("\r\n").next().and_then(|digits| digits.trim().parse::<usize>().ok())
+    });
+    answer.len() >= end + 4 + length.expect("the answer says its length")
+}

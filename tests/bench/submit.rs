@@ -1,0 +1,83 @@
+//! Submissions a second, each durable before its 202, against an axum server that echoes the same
+//! body.
+//!
+//! Run with `cargo bench --bench submit`. Server and load share the machine's cores on both sides,
+//! and the sides take turns.
+
+mod load;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use ccd402::devnet::shop::ARTICLE;
+use ccd402::devnet::{Devnet, Options};
+use ccd402_simchain::{Funds, IdentitySpec};
+use load::{Load, Template};
+use serde_json::json;
+
+const CONNECTIONS: u64 = 256;
+const SUBMISSIONS: u64 = 30_000;
+const ROUNDS: usize = 5;
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
+    runtime.block_on(run());
+    runtime.shutdown_background();
+}
+
+async fn run() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut options = Options::quick(dir.path().to_owned());
+    options.block_time = Duration::from_secs(1);
+    let net = Devnet::start(options).await.expect("the devnet starts");
+    let (body, hash) = submission(&net).await;
+    let submit = Arc::new(Template::post("/v1/verifications", &body, &hash));
+    let echo = Arc::new(Template::post("/echo", &body, &hash));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let echo_addr = listener.local_addr().expect("an address");
+    let router = Router::new().route("/echo", post(|body: Bytes| async { body }));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let amount = (CONNECTIONS, SUBMISSIONS);
+    let (mut submitted, mut echoed) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let echo = load::run(echo_addr, Arc::clone(&echo), amount, "200").await;
+        let ours = load::run(net.facilitator().addr(), Arc::clone(&submit), amount, "202").await;
+        println!("round {round}: submit {:>7.0}/s, echo {:>7.0}/s", rate(&ours), rate(&echo));
+        // The first round warms up.
+        if round > 0 {
+            submitted.push(rate(&ours));
+            echoed.push(rate(&echo));
+        }
+    }
+    let (ours, echo) = (median(&mut submitted), median(&mut echoed));
+    println!("{CONNECTIONS} connections, {} bytes a body; medians of {ROUNDS} rounds:", body.len());
+    println!("  POST /v1/verifications {ours:>7.0}/s, each durable before its 202");
+    println!("  axum echo              {echo:>7.0}/s");
+    println!("  ratio {:.2} (goal: 0.25 or more)", ours / echo);
+}
+
+/// The body of a submission, and the transaction hash in it.
+async fn submission(net: &Devnet) -> (String, String) {
+    let payer = net.hand(IdentitySpec::default(), Funds::ccd(1)).await.expect("an account");
+    let url = format!("{}{ARTICLE}", net.gate_url());
+    let offer = payer.offer(&url).await.expect("an offer");
+    let hash = "f".repeat(64);
+    let payload = offer.payload(hash.parse().expect("64 digits"), payer.wallet().address(), None);
+    let body = json!({
+        "x402Version": 1, "paymentPayload": payload, "paymentRequirements": offer.raw,
+    });
+    (body.to_string(), hash)
+}
+
+fn median(rates: &mut [f64]) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+fn rate(load: &Load) -> f64 {
+    load.answered as f64 / load.time.as_secs_f64()
+}
