@@ -32,7 +32,7 @@ impl Projector {
     /// Where the log cannot be read.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut head = self.log.head();
-        loop {
+        while !shutdown.is_cancelled() {
             let as_of = self.summary.borrow().as_of;
             let events = self.log.read_all(as_of, PAGE).await?;
             if !events.is_empty() {
@@ -46,5 +46,6 @@ impl Projector {
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
             }
         }
+        Ok(())
     }
 }

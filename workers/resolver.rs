@@ -81,7 +81,16 @@ impl Resolver {
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
             let mut backoff = Backoff::new(RETRY.0, RETRY.1);
-            while resolve(&facilitator, &slots, id).await.is_err() {
+            loop {
+                let slot = tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return,
+                    slot = slots.acquire() => slot.expect("nobody closes the semaphore"),
+                };
+                if resolve(&facilitator, id).await.is_ok() {
+                    return;
+                }
+                drop(slot);
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = tokio::time::sleep(backoff.next_wait()) => {}
@@ -92,12 +101,7 @@ impl Resolver {
 }
 
 /// One try. A fault of the log is not tried again: the process is about to stop.
-async fn resolve(
-    facilitator: &Facilitator,
-    slots: &Semaphore,
-    id: VerificationId,
-) -> Result<(), AppError> {
-    let Ok(_slot) = slots.acquire().await else { return Ok(()) };
+async fn resolve(facilitator: &Facilitator, id: VerificationId) -> Result<(), AppError> {
     match facilitator.resolve(id).await {
         Ok(_) => Ok(()),
         Err(error) if is_log_broken(&error) => {

@@ -1,0 +1,9 @@
+//! The workers over a scripted chain and the log in memory. Time is driven: no test waits for real.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic where it cannot go on")]
+
+mod follower;
+mod projector;
+mod resolver;
+mod support;
+mod sweeper;

@@ -1,0 +1,84 @@
+//! A facilitator over a scripted chain, and workers that are stopped at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ccd402_app::contract::payments::{Handed, policy};
+use ccd402_app::contract::scripted::{Blocks, DrivenClock, ScriptedChain};
+use ccd402_app::facilitator::{Facilitator, Options};
+use ccd402_app::ports::chain::{ChainError, FinalizedBlock};
+use ccd402_app::submit::Submitted;
+use ccd402_domain::ids::VerificationId;
+use ccd402_domain::verification::state::Outcome;
+use ccd402_protocol::code::ReasonCode;
+use ccd402_store::MemoryLog;
+use ccd402_workers::error::Error;
+use ccd402_workers::follower::{Follower, Status};
+use chrono::TimeDelta;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than any backoff; the paused clock makes it no wait at all.
+pub(crate) const LONG: Duration = Duration::from_secs(300);
+
+pub(crate) struct Bench {
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) chain: Arc<ScriptedChain>,
+    pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let log = Arc::new(MemoryLog::default());
+        let chain = Arc::new(ScriptedChain::default());
+        let options = Options {
+            policy: policy(),
+            reservation: TimeDelta::seconds(60),
+            wait_max: LONG * 2,
+            waiting_max: 10_000,
+        };
+        let clock = Arc::new(DrivenClock::default());
+        let facilitator = Arc::new(Facilitator::new(log.clone(), chain.clone(), clock, options));
+        Self { log, chain, facilitator, shutdown: CancellationToken::new() }
+    }
+
+    pub(crate) fn follow(&self) -> (JoinHandle<Result<(), Error>>, watch::Receiver<Status>) {
+        let (follower, status) = Follower::new(self.facilitator.clone());
+        (tokio::spawn(follower.run(self.shutdown.clone())), status)
+    }
+
+    pub(crate) fn script(&self, blocks: &[FinalizedBlock], last: Option<ChainError>) {
+        let ends = last.is_some();
+        let items = blocks.iter().cloned().map(Ok).chain(last.map(Err)).collect();
+        self.chain.push_blocks(Blocks { items, ends });
+    }
+
+    pub(crate) async fn submit(&self, handed: &Handed) -> VerificationId {
+        match self.facilitator.submit(&handed.body(), None).await.unwrap().unwrap() {
+            Submitted::New(id) => id,
+            Submitted::Repeated(state) => panic!("{state:?}"),
+        }
+    }
+
+    /// The outcome once it is known; `None` where it is not known after a long time.
+    pub(crate) async fn outcome(&self, id: VerificationId) -> Option<Result<(), ReasonCode>> {
+        match self.facilitator.query(id, LONG).await.unwrap().unwrap().outcome {
+            Outcome::Pending { .. } => None,
+            Outcome::Confirmed { .. } => Some(Ok(())),
+            Outcome::Failed(rejection) => Some(Err(rejection.code)),
+        }
+    }
+
+    /// Stops a worker, which must end well.
+    pub(crate) async fn stop(&self, worker: JoinHandle<Result<(), Error>>) {
+        self.shutdown.cancel();
+        worker.await.unwrap().unwrap();
+    }
+}
+
+pub(crate) async fn until_followed(status: &mut watch::Receiver<Status>, height: u64) {
+    let is_there = |status: &Status| status.last.is_some_and(|last| last.height == height);
+    tokio::time::timeout(LONG, status.wait_for(is_there)).await.unwrap().unwrap();
+}
