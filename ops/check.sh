@@ -15,6 +15,7 @@ CARGO_DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 BINARY=$TARGET/debug/ccd402
 SKIPPED=77 # exit code of a step that could not run here
+POWER_LOSS_TEST=nothing_acknowledged_is_lost_by_power_loss
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
@@ -84,11 +85,14 @@ step_clippy() {
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 }
 
+# All but the power-loss test, which has a step of its own: it must be seen when it is skipped.
 step_test() {
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --workspace --all-features --no-fail-fast
+        cargo nextest run --locked --workspace --all-features --no-fail-fast \
+            --filter-expr "not test(=$POWER_LOSS_TEST)"
     else
-        cargo test --locked --workspace --all-features --lib --bins --tests --no-fail-fast
+        cargo test --locked --workspace --all-features --lib --bins --tests --no-fail-fast -- \
+            --skip "$POWER_LOSS_TEST"
     fi
 }
 
@@ -113,14 +117,14 @@ step_schemas() {
 
 # The log's promise, against a file system that loses power: needs root, mkfs.ext4 and loop devices.
 step_power_loss() {
-    [[ -e src/store/tests/power_loss.rs ]] || skip "this version has no power-loss test"
-    (($(id -u) == 0)) || skip "the power-loss test mounts file systems, which only root may"
-    if ! command -v mkfs.ext4 >/dev/null && command -v apt-get >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq e2fsprogs
+    if (($(id -u) == 0)) && ! command -v mkfs.ext4 >/dev/null && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq e2fsprogs || true
     fi
-    command -v mkfs.ext4 >/dev/null || skip "the power-loss test needs mkfs.ext4 (e2fsprogs)"
-    losetup --find >/dev/null 2>&1 || skip "the power-loss test needs a free loop device"
-    cargo test --locked --package ccd402-store --test power_loss -- --ignored
+    local said
+    said=$(mktemp)
+    cargo test --locked --package ccd402-store --test power_loss -- --nocapture \
+        "$POWER_LOSS_TEST" | tee "$said"
+    ! grep -q '^SKIPPED' "$said" || skip "$(grep -m 1 '^SKIPPED' "$said")"
 }
 
 # What the official SDKs make of us: each folder with a package.json is a suite of its own, and
