@@ -14,10 +14,11 @@ use crate::error::Error;
 use crate::index::{Claim, IndexChange, Wait};
 use crate::keys;
 use crate::prepare::{Attachment, Call, Prepared};
+use crate::read;
 use crate::table::Table;
 
 /// Values to write; `None` removes the key.
-pub(crate) type Writes = HashMap<IVec, Option<IVec>>;
+type Writes = HashMap<IVec, Option<IVec>>;
 
 /// Where the log ends, and how many verifications wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +59,25 @@ impl From<Error> for Stop {
 pub(crate) struct Draft<'a, T> {
     table: &'a T,
     tip: Tip,
+    /// Position of the first of `lines`.
+    first: Position,
+    lines: Vec<IVec>,
     admitted: Writes,
     /// Of the call that is being looked at.
     current: Writes,
 }
 
 impl<'a, T: Table> Draft<'a, T> {
-    pub(crate) fn new(table: &'a T, tip: Tip) -> Self {
-        Self { table, tip, admitted: Writes::new(), current: Writes::new() }
+    /// A draft that has room for so many events before it must grow.
+    pub(crate) fn new(table: &'a T, tip: Tip, events: usize) -> Self {
+        Self {
+            table,
+            tip,
+            first: tip.position + 1,
+            lines: Vec::with_capacity(events),
+            admitted: Writes::with_capacity(2 * events),
+            current: Writes::new(),
+        }
     }
 
     /// Where the log will end.
@@ -73,18 +85,17 @@ impl<'a, T: Table> Draft<'a, T> {
         self.tip
     }
 
-    /// Everything to write, in one atomic step; empty where nothing changes.
-    pub(crate) fn into_writes(mut self) -> Writes {
-        if !self.admitted.is_empty() {
-            let head = keys::head_value(self.tip.position, self.tip.hash);
-            self.admitted.insert(IVec::from(keys::HEAD), Some(head));
-        }
-        self.admitted
+    /// Whether there is anything to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.admitted.is_empty()
     }
 
-    /// What [`Draft::reindex`] changes; the head stays.
-    pub(crate) fn into_index_writes(self) -> Writes {
-        self.admitted
+    /// Everything to write, in one atomic step.
+    pub(crate) fn into_writes(self) -> impl Iterator<Item = (IVec, Option<IVec>)> {
+        let head = keys::head_value(self.tip.position, self.tip.hash);
+        let head = (!self.lines.is_empty()).then_some((IVec::from(keys::HEAD), Some(head)));
+        let events = (self.first..).map(keys::event).zip(self.lines.into_iter().map(Some));
+        events.chain(self.admitted).chain(head)
     }
 
     /// Takes all of a call or nothing; the position of its last event.
@@ -92,13 +103,14 @@ impl<'a, T: Table> Draft<'a, T> {
     /// # Errors
     /// The outer error where the table cannot be read: then nothing is decided.
     pub(crate) fn admit(&mut self, call: Call) -> Result<Result<Position, AppendError>, Error> {
-        let tip = self.tip;
+        let (tip, lines) = (self.tip, self.lines.len());
         let mut last = 0;
         for append in call.appends {
             match self.admit_stream(append) {
                 Ok(position) => last = last.max(position),
                 Err(stop) => {
                     self.current.clear();
+                    self.lines.truncate(lines);
                     self.tip = tip;
                     return match stop {
                         Stop::Refused(error) => Ok(Err(error)),
@@ -114,10 +126,10 @@ impl<'a, T: Table> Draft<'a, T> {
     /// Writes what an event that is in the log already implies.
     pub(crate) fn reindex(
         &mut self,
-        at: (&StreamId, u64, Position),
+        (key, position): (IVec, Position),
         change: IndexChange,
     ) -> Result<Result<(), AppendError>, Error> {
-        match self.index(at, change) {
+        match self.index((key, position), change) {
             Ok(()) => {
                 self.admitted.extend(self.current.drain());
                 Ok(Ok(()))
@@ -128,18 +140,22 @@ impl<'a, T: Table> Draft<'a, T> {
     }
 
     fn admit_stream(&mut self, append: Prepared) -> Result<Position, Stop> {
-        if self.position_of(&append.stream, append.expected + 1)?.is_some() {
+        let is_taken = match append.events.first() {
+            Some(first) => self.get(&first.key)?.is_some(),
+            None => false,
+        };
+        if is_taken {
             return self.repeat(&append);
         }
         if append.expected > 0 && self.position_of(&append.stream, append.expected)?.is_none() {
             return Err(self.conflict(&append)?.into());
         }
-        let Prepared { stream, expected, events, attachment } = append;
-        for (version, event) in (expected + 1..).zip(events) {
+        let Prepared { stream, events, attachment, .. } = append;
+        for event in events {
             let position = self.tip.position + 1;
-            self.index((&stream, version, position), event.index)?;
+            self.index((event.key, position), event.index)?;
             let (line, hash) = event.line.place(position, self.tip.hash);
-            self.put(keys::event(position), IVec::from(line));
+            self.lines.push(IVec::from(line));
             self.tip.position = position;
             self.tip.hash = hash;
         }
@@ -153,7 +169,7 @@ impl<'a, T: Table> Draft<'a, T> {
 
     fn index(
         &mut self,
-        (stream, version, position): (&StreamId, u64, Position),
+        (key, position): (IVec, Position),
         change: IndexChange,
     ) -> Result<(), Stop> {
         if let Some(claim) = change.claim {
@@ -170,7 +186,7 @@ impl<'a, T: Table> Draft<'a, T> {
             }
             _ => {}
         }
-        self.put(keys::stream(stream, version), keys::position_value(position));
+        self.put(key, keys::position_value(position));
         Ok(())
     }
 
@@ -190,13 +206,12 @@ impl<'a, T: Table> Draft<'a, T> {
     /// The same events again, at the place where they stand: success with their position.
     fn repeat(&mut self, append: &Prepared) -> Result<Position, Stop> {
         let mut last = 0;
-        for (version, event) in (append.expected + 1..).zip(&append.events) {
-            let Some(position) = self.position_of(&append.stream, version)? else {
+        for event in &append.events {
+            let value = self.get(&event.key)?;
+            let Some(position) = value.as_deref().and_then(keys::number) else {
                 return Err(self.conflict(append)?.into());
             };
-            let line = self
-                .get(&keys::event(position))?
-                .ok_or_else(|| Error::damaged(position, "the event is missing"))?;
+            let line = self.line(position)?;
             if envelope::id_of(position, &line)? != event.id {
                 return Err(self.conflict(append)?.into());
             }
@@ -221,6 +236,14 @@ impl<'a, T: Table> Draft<'a, T> {
     fn position_of(&self, stream: &StreamId, version: u64) -> Result<Option<Position>, Error> {
         let value = self.get(&keys::stream(stream, version))?;
         Ok(value.as_deref().and_then(keys::number))
+    }
+
+    fn line(&self, position: Position) -> Result<IVec, Error> {
+        let drafted = position.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        match drafted.and_then(|at| self.lines.get(at)) {
+            Some(line) => Ok(line.clone()),
+            None => read::line(self.table, position),
+        }
     }
 
     fn get(&self, key: &IVec) -> Result<Option<IVec>, Error> {

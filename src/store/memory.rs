@@ -50,10 +50,11 @@ impl EventLog for MemoryLog {
         let call = Call::new(appends)?;
         let mut kept = self.kept();
         let Kept { table, tip } = &mut *kept;
-        let mut draft = Draft::new(table, *tip);
+        let mut draft = Draft::new(table, *tip, call.appends.len());
         let position = draft.admit(call).map_err(|e| AppendError::Broken(e.to_string()))??;
         *tip = draft.tip();
-        for (key, value) in draft.into_writes() {
+        let writes: Vec<_> = draft.into_writes().collect();
+        for (key, value) in writes {
             match value {
                 Some(value) => table.insert(key, value),
                 None => table.remove(&key),

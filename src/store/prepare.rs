@@ -3,6 +3,7 @@
 //! Runs on the caller's thread, so that the one writer has little left to do. Nothing here knows
 //! what the log holds.
 
+use ::sled::IVec;
 use ccd402_app::ports::log::{
     APPEND_BYTES_MAX, APPEND_EVENTS_MAX, ATTACHMENT_BYTES_MAX, Append, AppendError,
     EVENT_BYTES_MAX, StreamId, releases_attachment,
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::envelope::{Context, Unplaced};
 use crate::index::IndexChange;
+use crate::keys;
 
 /// Longest name of a stream.
 const STREAM_BYTES_MAX: usize = 200;
@@ -35,6 +37,8 @@ pub(crate) struct Prepared {
 /// One event, ready to be given its place.
 pub(crate) struct PreparedEvent {
     pub(crate) id: Uuid,
+    /// Of its place in the stream.
+    pub(crate) key: IVec,
     pub(crate) line: Unplaced,
     pub(crate) index: IndexChange,
 }
@@ -104,7 +108,8 @@ impl PreparedEvent {
             return too_large(format!("a {} of {} bytes", event.name(), data.len()));
         }
         let line = Unplaced::new(context, event, &data);
-        Ok(Self { id: context.id, line, index: IndexChange::of(event) })
+        let key = keys::stream(context.stream, context.version);
+        Ok(Self { id: context.id, key, line, index: IndexChange::of(event) })
     }
 }
 

@@ -37,16 +37,16 @@ pub(super) fn rebuild(db: &Db, head: Position) -> Result<Option<bool>, Error> {
     let mut tip = Tip::empty();
     while tip.position < head {
         let events = read::all(&**db, head, tip.position, READ_EVENTS_MAX)?;
-        let mut draft = Draft::new(&**db, tip);
+        let mut draft = Draft::new(&**db, tip, events.len());
         for event in &events {
-            let at = (&event.stream, event.version, event.position);
+            let place = (keys::stream(&event.stream, event.version), event.position);
             draft
-                .reindex(at, IndexChange::of(&event.event))?
+                .reindex(place, IndexChange::of(&event.event))?
                 .map_err(|conflict| Error::damaged(event.position, conflict.to_string()))?;
         }
         tip = Tip { position: tip.position + events.len() as u64, ..draft.tip() };
         let mut batch = Batch::default();
-        for (key, value) in draft.into_index_writes() {
+        for (key, value) in draft.into_writes() {
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::open::Mark;
 use super::{Files, Status};
-use crate::draft::{Draft, Tip, Writes};
+use crate::draft::{Draft, Tip};
 use crate::error::Error;
 use crate::prepare::Call;
 
@@ -112,14 +112,20 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &mut Vec<(Call, Reply)>) -> Result<(), Error> {
-        let mut draft = Draft::new(&*self.files.db, self.tip);
+        let mut draft = Draft::new(&*self.files.db, self.tip, batch.len());
         let mut outcomes = Vec::with_capacity(batch.len());
         for (call, reply) in batch.drain(..) {
             outcomes.push((draft.admit(call)?, reply));
         }
         let tip = draft.tip();
-        let writes = draft.into_writes();
-        if !writes.is_empty() {
+        if !draft.is_empty() {
+            let mut writes = ::sled::Batch::default();
+            for (key, value) in draft.into_writes() {
+                match value {
+                    Some(value) => writes.insert(key, value),
+                    None => writes.remove(key),
+                }
+            }
             self.make_durable(writes)?;
             self.tip = tip;
             self.status.waiting.store(tip.waiting, Ordering::Relaxed);
@@ -135,16 +141,9 @@ impl Writer {
         Ok(())
     }
 
-    fn make_durable(&mut self, writes: Writes) -> Result<(), Error> {
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in writes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
+    fn make_durable(&mut self, writes: ::sled::Batch) -> Result<(), Error> {
         self.status.is_applying.store(true, Ordering::Relaxed);
-        let applied = self.files.db.apply_batch(batch);
+        let applied = self.files.db.apply_batch(writes);
         self.status.is_applying.store(false, Ordering::Relaxed);
         applied?;
         self.files.db.flush()?;
