@@ -36,6 +36,7 @@ pub struct ScriptedChain {
 }
 
 struct Script {
+    height: u64,
     is_unavailable: bool,
     is_stalled: bool,
     statuses: HashMap<TransactionHash, TransactionStatus>,
@@ -52,6 +53,7 @@ impl Default for ScriptedChain {
     fn default() -> Self {
         let presentation = Digest::from_bytes([0; 32]);
         let script = Script {
+            height: 1,
             is_unavailable: false,
             is_stalled: false,
             statuses: HashMap::new(),
@@ -68,6 +70,11 @@ impl Default for ScriptedChain {
 }
 
 impl ScriptedChain {
+    /// From now on its last finalized block is the one at this height.
+    pub fn set_height(&self, height: u64) {
+        self.script().height = height;
+    }
+
     /// From now on no node answers, or one does again.
     pub fn set_unavailable(&self, is_unavailable: bool) {
         self.script().is_unavailable = is_unavailable;
@@ -147,7 +154,7 @@ impl Chain for ScriptedChain {
     }
 
     async fn tip(&self) -> Result<BlockRef, ChainError> {
-        self.answering().map(|_| block_ref(1))
+        self.answering().map(|script| block_ref(script.height))
     }
 
     async fn transaction(&self, hash: TransactionHash) -> Result<TransactionStatus, ChainError> {

@@ -11,6 +11,7 @@ use crate::support::Bench;
 const LATE: u64 = 411;
 
 async fn pass(bench: &Bench, height: u64) {
+    bench.chain.set_height(height);
     let before = Some(block_ref(height - 1));
     bench.facilitator.follow(&block(height, &[]), before).await.unwrap();
 }
@@ -40,6 +41,19 @@ async fn what_the_chain_has_is_never_given_up() {
     bench.facilitator.sweep(Scope::Overdue).await.unwrap();
     assert_eq!(bench.outcome(ids[0]).await, Some(Ok(())));
     assert_eq!(bench.outcome(ids[1]).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_behind_the_follower_makes_nothing_fail() {
+    let bench = Bench::new().await;
+    let id = bench.submit(&Handed::by(1)).await;
+    pass(&bench, LATE).await;
+    bench.chain.set_height(LATE - 1);
+    bench.facilitator.sweep(Scope::Overdue).await.unwrap();
+    assert_eq!(bench.outcome(id).await, None);
+    bench.chain.set_height(LATE);
+    bench.facilitator.sweep(Scope::Overdue).await.unwrap();
+    assert_eq!(bench.outcome(id).await, Some(Err(ReasonCode::TransactionNotFound)));
 }
 
 #[tokio::test(start_paused = true)]
