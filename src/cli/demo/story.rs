@@ -30,7 +30,7 @@ pub(super) struct Cast {
     pub(super) stranger: Hand,
     /// 15 years old.
     pub(super) minor: Hand,
-    /// Has less than the article costs.
+    /// Has the fee, but not what the article costs as well.
     pub(super) poor: Hand,
 }
 
@@ -50,16 +50,15 @@ pub(super) async fn tell(teller: &mut Teller, devnet: &Devnet, dir: &Path) -> Op
 async fn cast(devnet: &Devnet) -> anyhow::Result<(Cast, String)> {
     let adult = IdentitySpec::default;
     let minor = adult().with("dob", "20110501");
-    let poor = Funds { micro_ccd: 400_000, ..Funds::ccd(0) };
     let (payer, stranger, minor, poor) = tokio::try_join!(
         devnet.hand(adult(), Funds::ccd(100)),
         devnet.hand(adult(), Funds::ccd(100)),
         devnet.hand(minor, Funds::ccd(100)),
-        devnet.hand(adult(), poor),
+        devnet.hand(adult(), Funds::ccd(1)),
     )?;
     let detail = format!(
         "payer     {}  born 1990-02-03\nstranger  {}\nminor     {}  born 2011-05-01\n\
-         poor      {}  has 0.4 CCD",
+         poor      {}  has 1 CCD: the fee, but not the price as well",
         payer.wallet().address(),
         stranger.wallet().address(),
         minor.wallet().address(),
