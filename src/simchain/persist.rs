@@ -18,10 +18,8 @@ use crate::{Error, blocks::Block, item::Item};
 const FILE: &str = "chain.log";
 /// Version of the format, in the genesis record.
 const VERSION: u8 = 1;
-/// Longest record: a full block is far below.
-const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Bytes before each record: its length and a checksum.
-const FRAME_BYTES: usize = 12;
+/// Bytes before each record: its length, a checksum of that, and one of the record.
+const FRAME_BYTES: usize = 16;
 
 /// Seed and time that a kept chain began with.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +103,8 @@ impl BlockLog {
 
     fn append(&mut self, record: &[u8]) -> Result<(), Error> {
         let length = u32::try_from(record.len()).expect("a block's items are bounded by energy");
-        let frame = [&length.to_be_bytes(), checksum(record).as_slice(), record].concat();
+        let length = length.to_be_bytes();
+        let frame = [&length, &checksum(&length)[..4], &checksum(record), record].concat();
         let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
         written.map_err(|source: io::Error| Error::Data { path: self.path.clone(), source })
     }
@@ -117,13 +116,18 @@ fn split(bytes: &[u8]) -> Result<(Vec<&[u8]>, usize), String> {
     let mut records = Vec::new();
     let mut at = 0;
     while let Some(frame) = bytes.get(at..at + FRAME_BYTES) {
-        let length = u32::from_be_bytes(frame[..4].try_into().expect("four bytes")) as usize;
-        if length > RECORD_BYTES_MAX {
-            return Err(format!("the record at byte {at} has no sensible length"));
+        let (length, sums) = frame.split_at(4);
+        if checksum(length)[..4] != sums[..4] {
+            // A file may have grown before its bytes were written.
+            if bytes[at..].iter().all(|byte| *byte == 0) {
+                break;
+            }
+            return Err(format!("there is no record at byte {at}"));
         }
+        let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize;
         let end = at + FRAME_BYTES + length;
         let Some(record) = bytes.get(at + FRAME_BYTES..end) else { break };
-        if checksum(record) != frame[4..] {
+        if checksum(record) != sums[4..] {
             if end == bytes.len() {
                 break;
             }

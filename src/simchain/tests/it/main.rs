@@ -2,5 +2,15 @@
 
 mod support;
 
+mod accounts;
 mod blocks;
+mod conservation;
+mod control;
+mod faults;
+mod identity;
+mod restart;
+mod sponsored;
+mod throughput;
+mod tokens;
 mod transfers;
+mod websdk;
