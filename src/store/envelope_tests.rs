@@ -24,6 +24,8 @@ fn a_line_is_a_cloud_event_whose_last_member_is_its_hash() {
     let text = String::from_utf8(line).unwrap();
     assert!(!text.contains('\n'));
     let read: Value = serde_json::from_str(&text).unwrap();
+    let data = sample::confirmed(1, 5).to_json().unwrap();
+    let data: Value = serde_json::from_slice(&data).unwrap();
     let expected = json!({
         "specversion": "1.0",
         "id": "00000000-0000-0000-0000-000000000001",
@@ -36,7 +38,7 @@ fn a_line_is_a_cloud_event_whose_last_member_is_its_hash() {
         "version": 3,
         "causationid": sample::cause(2).to_string(),
         "correlationid": sample::verification(1).to_string(),
-        "data": serde_json::from_slice::<Value>(&sample::confirmed(1, 5).to_json().unwrap()).unwrap(),
+        "data": data,
         "position": 17,
         "prevhash": previous.to_string(),
         "hash": hash.to_string(),

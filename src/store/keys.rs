@@ -1,7 +1,7 @@
 //! Keys and small values of the one table, big-endian so that byte order is the order of numbers.
 //!
 //! `e|position` envelope, `s|stream|version` position, `c|network|hash` claim,
-//! `w|network|hash|verification` waiting, `a|stream` attachment, `m|…` what is known of the whole.
+//! `w|network|hash|verification` waiting, `a|stream` attachment, `m|…` what is known of all.
 
 use std::ops::Range;
 

@@ -1,7 +1,8 @@
 //! Reads of the log and its indexes, the same for every adapter.
 //!
-//! Nothing beyond `head` is shown: what is written but not yet durable did not happen. Links between
-//! events are checked wherever two neighbours are read; every hash is checked by [`verify`].
+//! Nothing beyond `head` is shown: what is written but not yet durable did not happen. Links
+//! between events are checked wherever two neighbours are read; every hash is checked by
+//! [`verify`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;

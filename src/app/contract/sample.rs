@@ -1,4 +1,4 @@
-//! Sample events, numbered: equal numbers make equal values. They are plausible, not valid payments.
+//! Sample events, numbered: equal numbers make equal values. Plausible, but no valid payments.
 
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;

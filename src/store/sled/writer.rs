@@ -1,5 +1,5 @@
-//! The one thread that writes: takes what waits, decides, applies it as one batch, makes it durable,
-//! and only then acknowledges.
+//! The one thread that writes: takes what waits, decides, applies it as one batch, makes it
+//! durable, and only then acknowledges.
 //!
 //! It trusts nothing after a failure: whatever was not durable is not acknowledged, and nothing is
 //! written any more.

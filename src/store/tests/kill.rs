@@ -1,5 +1,7 @@
 //! A process that is killed at a random moment loses nothing that it acknowledged.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 

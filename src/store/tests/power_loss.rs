@@ -1,8 +1,10 @@
 //! A machine that loses power at a random moment loses nothing that was acknowledged.
 //!
 //! ext4 on a loop device is shut down in the middle of writes (`EXT4_IOC_SHUTDOWN`, without
-//! flushing its journal): whatever was not made durable is gone. Needs root, loop devices, mkfs.ext4
-//! and python3 (for the ioctl); says so and does nothing where one is missing.
+//! flushing its journal): whatever was not made durable is gone. Needs root, loop devices,
+//! mkfs.ext4 and python3 (for the ioctl); says so and does nothing where one is missing.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::hash_map::RandomState;
 use std::fs::File;
