@@ -5,6 +5,7 @@
 pub mod demo;
 pub mod dev;
 pub mod gate;
+pub mod pay;
 pub mod serve;
 pub mod simchain;
 pub mod wallet;
@@ -31,6 +32,7 @@ enum Command {
     Demo(demo::Args),
     Dev(dev::Args),
     Gate(Box<gate::Args>),
+    Pay(Box<pay::Args>),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
     Serve(serve::Args),
@@ -41,7 +43,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
-            Self::Demo(_) | Self::Wallet(_) => "warn",
+            Self::Demo(_) | Self::Pay(_) | Self::Wallet(_) => "warn",
         }
     }
 
@@ -50,6 +52,7 @@ impl Command {
             Self::Demo(args) => demo::run(args).await,
             Self::Dev(args) => dev::run(args).await,
             Self::Gate(args) => gate::run(*args).await,
+            Self::Pay(args) => pay::run(*args).await,
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,
             Self::Serve(args) => serve::run(args).await,
