@@ -13,6 +13,9 @@ use concordium_rust_sdk::{
     common::{from_bytes, to_bytes, types::TransactionSignature},
 };
 
+/// First byte of an encoded version 1 account transaction.
+const KIND_TRANSACTION_V1: u8 = 3;
+
 /// A block item with what is derived from its bytes once.
 pub(crate) struct Item {
     pub(crate) hash: TransactionHash,
@@ -45,9 +48,17 @@ impl Item {
         to_bytes(&self.body)
     }
 
-    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let body = from_bytes::<BlockItem<EncodedPayload>, _>(&mut bytes).ok()?;
-        Some(Self::new(body))
+    /// The item in `bytes`, if that is all there is in them.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (kind, mut rest) = bytes.split_first()?;
+        let body = if *kind == KIND_TRANSACTION_V1 {
+            // The SDK encodes this kind of item and does not decode it.
+            BlockItem::AccountTransactionV1(from_bytes(&mut rest).ok()?)
+        } else {
+            rest = bytes;
+            from_bytes::<BlockItem<EncodedPayload>, _>(&mut rest).ok()?
+        };
+        rest.is_empty().then(|| Self::new(body))
     }
 
     /// Seconds since 1970 after which no block may include it.

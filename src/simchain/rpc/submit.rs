@@ -1,7 +1,7 @@
 //! Submission of block items, in any of the forms that SDKs send.
 
 use concordium_rust_sdk::{
-    base::transactions::{BlockItem, EncodedPayload},
+    base::transactions::BlockItem,
     v2::generated::{
         SendBlockItemRequest, TransactionHash, block_item::BlockItem as Shown,
         send_block_item_request::BlockItem as Sent,
@@ -19,8 +19,8 @@ pub(super) fn send(
     request: SendBlockItemRequest,
 ) -> Result<Response<TransactionHash>, Status> {
     let sent = request.block_item;
-    let body = decode(sent.ok_or_else(|| Status::invalid_argument("missing field in request"))?)?;
-    let item = Item::new(body);
+    let item = decode(sent.ok_or_else(|| Status::invalid_argument("missing field in request"))?);
+    let item = item.ok_or_else(|| Status::invalid_argument("Deserialization error"))?;
     if item.size > ITEM_BYTES_MAX {
         return Err(Status::invalid_argument("Deserialization error"));
     }
@@ -28,13 +28,13 @@ pub(super) fn send(
     Ok(Response::new(TransactionHash { value: hash.as_ref().to_vec() }))
 }
 
-fn decode(sent: Sent) -> Result<BlockItem<EncodedPayload>, Status> {
+fn decode(sent: Sent) -> Option<Item> {
     let shown = match sent {
         Sent::AccountTransaction(tx) => Shown::AccountTransaction(tx),
         Sent::CredentialDeployment(message) => Shown::CredentialDeployment(message),
         Sent::UpdateInstruction(update) => Shown::UpdateInstruction(update),
         Sent::AccountTransactionV1(tx) => Shown::AccountTransactionV1(tx),
-        Sent::RawBlockItem(bytes) => Shown::RawBlockItem(bytes),
+        Sent::RawBlockItem(bytes) => return Item::decode(&bytes),
     };
-    BlockItem::try_from(shown).map_err(|_| Status::invalid_argument("Deserialization error"))
+    BlockItem::try_from(shown).ok().map(Item::new)
 }

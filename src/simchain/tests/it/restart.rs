@@ -3,6 +3,7 @@
 use std::{fs, io::Write, path::Path};
 
 use ccd402_simchain::{Error, Options, SimChain};
+use concordium_rust_sdk::base::transactions::BlockItem;
 
 use crate::support::TestChain;
 
@@ -17,10 +18,12 @@ async fn restarted_chain_has_the_same_genesis_blocks_and_balances() {
     let payer = chain.wallet(10).await;
     let item = chain.transfer(&payer, payer.address, 1).await;
     chain.run(&item).await;
+    let sponsor = chain.wallet(10).await;
+    let sponsored = chain.sponsored([&payer, &sponsor], payer.address, 1).await;
+    chain.run(&BlockItem::AccountTransactionV1(sponsored)).await;
     let before = chain.client.get_consensus_info().await.unwrap();
     let balance = chain.balance(&payer.address).await;
     let network = chain.handle.network_id();
-    // Killed: nothing is flushed or said goodbye to.
     chain.handle.shutdown().await;
 
     let mut chain = open(directory.path()).await;

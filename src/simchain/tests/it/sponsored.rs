@@ -1,11 +1,10 @@
 //! Sponsored transactions: the sponsor pays, and both must have signed.
 
-use ccd402_chain::wallet::WalletFile;
 use ccd402_simchain::{Funds, IdentitySpec};
 use concordium_rust_sdk::{
     base::{
-        contracts_common::{AccountAddress, Amount},
-        transactions::{AccountTransactionV1, BlockItem, EncodedPayload, construct},
+        contracts_common::Amount,
+        transactions::{BlockItem, EncodedPayload, construct},
     },
     types::{AccountTransactionEffects, RejectReason},
 };
@@ -15,31 +14,12 @@ use crate::support::{TestChain, effects};
 /// Signature, header with sponsor, payload of a transfer, the transfer, and the sponsor's signature.
 const FEE: u64 = (100 + 94 + 41 + 300 + 100) * 1000;
 
-async fn sponsored(
-    chain: &mut TestChain,
-    [sender, sponsor]: [&WalletFile; 2],
-    to: AccountAddress,
-    micro_ccd: u64,
-) -> AccountTransactionV1<EncodedPayload> {
-    let (nonce, expiry) = (chain.next(sender).await, chain.expiry());
-    let amount = Amount::from_micro_ccd(micro_ccd);
-    construct::transfer(1, sender.address, nonce, expiry, to, amount)
-        .extend()
-        .add_sponsor(sponsor.address, 1)
-        .unwrap()
-        .sign(&sender.account_keys)
-        .sponsor(&sponsor.account_keys)
-        .unwrap()
-        .finalize()
-        .unwrap()
-}
-
 #[tokio::test]
 async fn sponsor_pays_the_fee_and_the_sender_only_the_amount() {
     let mut chain = TestChain::start().await;
     let (sender, sponsor) = (chain.wallet(2).await, chain.wallet(10).await);
     let payee = chain.wallet(0).await.address;
-    let transaction = sponsored(&mut chain, [&sender, &sponsor], payee, 2_000_000).await;
+    let transaction = chain.sponsored([&sender, &sponsor], payee, 2_000_000).await;
     let details = chain.run(&BlockItem::AccountTransactionV1(transaction)).await;
     assert_eq!(details.cost.micro_ccd, 0);
     let paid = details.sponsor.as_ref().unwrap();
@@ -56,7 +36,7 @@ async fn sponsor_pays_the_fee_and_the_sender_only_the_amount() {
 async fn sponsor_pays_for_a_rejected_transfer_too() {
     let mut chain = TestChain::start().await;
     let (sender, sponsor) = (chain.wallet(1).await, chain.wallet(10).await);
-    let transaction = sponsored(&mut chain, [&sender, &sponsor], sponsor.address, 1_000_001).await;
+    let transaction = chain.sponsored([&sender, &sponsor], sponsor.address, 1_000_001).await;
     let details = chain.run(&BlockItem::AccountTransactionV1(transaction)).await;
     assert!(matches!(effects(details), AccountTransactionEffects::None { .. }));
     assert_eq!(chain.balance(&sender.address).await, 1_000_000);
@@ -67,7 +47,7 @@ async fn sponsor_pays_for_a_rejected_transfer_too() {
 async fn both_must_have_signed() {
     let mut chain = TestChain::start().await;
     let (sender, sponsor) = (chain.wallet(2).await, chain.wallet(10).await);
-    let good = sponsored(&mut chain, [&sender, &sponsor], sponsor.address, 1).await;
+    let good = chain.sponsored([&sender, &sponsor], sponsor.address, 1).await;
     let mut unsigned = good.clone();
     unsigned.signatures.sponsor = None;
     // The stated energy covers more than what is missing.
@@ -84,7 +64,7 @@ async fn both_must_have_signed() {
 async fn sponsor_who_cannot_pay_is_refused() {
     let mut chain = TestChain::start().await;
     let (sender, sponsor) = (chain.wallet(10).await, chain.wallet(0).await);
-    let transaction = sponsored(&mut chain, [&sender, &sponsor], sponsor.address, 1).await;
+    let transaction = chain.sponsored([&sender, &sponsor], sponsor.address, 1).await;
     let refusal = chain.refusal(&BlockItem::AccountTransactionV1(transaction)).await;
     assert_eq!(refusal.message(), "The sender did not have enough funds to cover the costs");
 }

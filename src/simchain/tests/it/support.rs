@@ -7,7 +7,7 @@ use ccd402_simchain::{Clock, DrivenClock, Funds, Handle, IdentitySpec, Options, 
 use concordium_rust_sdk::{
     base::{
         contracts_common::{AccountAddress, Amount},
-        transactions::{BlockItem, EncodedPayload, Memo, construct},
+        transactions::{AccountTransactionV1, BlockItem, EncodedPayload, Memo, construct},
     },
     common::types::TransactionTime,
     types::{
@@ -74,6 +74,26 @@ impl TestChain {
         construct::transfer_with_memo(1, from.address, nonce, self.expiry(), to, amount, memo)
             .sign(keys)
             .into()
+    }
+
+    /// A transfer of microCCD from the first wallet, paid for by the second.
+    pub(crate) async fn sponsored(
+        &mut self,
+        [sender, sponsor]: [&WalletFile; 2],
+        to: AccountAddress,
+        micro_ccd: u64,
+    ) -> AccountTransactionV1<EncodedPayload> {
+        let (nonce, expiry) = (self.next(sender).await, self.expiry());
+        let amount = Amount::from_micro_ccd(micro_ccd);
+        construct::transfer(1, sender.address, nonce, expiry, to, amount)
+            .extend()
+            .add_sponsor(sponsor.address, 1)
+            .unwrap()
+            .sign(&sender.account_keys)
+            .sponsor(&sponsor.account_keys)
+            .unwrap()
+            .finalize()
+            .unwrap()
     }
 
     pub(crate) fn expiry(&self) -> TransactionTime {
