@@ -1,3 +1,5 @@
+//! The codec against transactions and events made by hand; no chain is asked.
+
 use concordium_rust_sdk::{
     base::{
         contracts_common::Amount as SdkAmount,

@@ -41,7 +41,7 @@ const LOCK_EXTRA: Duration = Duration::from_secs(30);
 /// Get a resource and pay for it: prove, transfer, present, and come back with the content.
 ///
 /// Content goes to stdout, the story to stderr. Nothing is paid without --max-amount or a yes on
-/// the terminal. Payments are written down in <wallet>.payments before they are sent: a run that
+/// the terminal. Payments are written down in `WALLET.payments` before they are sent: a run that
 /// was stopped is finished by the next one for the same URL, which does not pay again.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
