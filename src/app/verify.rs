@@ -34,26 +34,42 @@ impl Facilitator {
     /// # Errors
     /// A malformed body, or a fault of ours. A refused payment is an answer.
     pub async fn verify(&self, call: Call<'_>) -> Result<Answer, Error> {
-        let keyed = Keyed { route: Route::Verify, key: call.key, body: body_digest(call.body) };
-        if let Some(answer) = self.replay(keyed).await? {
-            return Ok(answer);
+        let keyed = keyed(Route::Verify, &call);
+        match self.confirmed(&call, keyed, ReasonCode::TransactionPending).await? {
+            Ok(state) => self.hand_out(state, keyed).await,
+            Err(answer) => Ok(answer),
         }
-        let state = match self.take_in(&call, keyed).await? {
+    }
+
+    /// The verification of the payment, once it is confirmed; else what the caller is told.
+    ///
+    /// While it is not final nothing is used up, and the work goes on in the background; the caller
+    /// is told `pending`.
+    pub(crate) async fn confirmed(
+        &self,
+        call: &Call<'_>,
+        keyed: Keyed<'_>,
+        pending: ReasonCode,
+    ) -> Result<Result<Verification, Answer>, Error> {
+        if let Some(answer) = self.replay(keyed).await? {
+            return Ok(Err(answer));
+        }
+        let state = match self.take_in(call, keyed).await? {
             Ok(state) => state,
-            Err(rejection) => return Ok(Answer::refused(rejection)),
+            Err(rejection) => return Ok(Err(Answer::refused(rejection))),
         };
         match &state.outcome {
-            Outcome::Pending { .. } => Ok(pending(&state, ReasonCode::TransactionPending)),
+            Outcome::Confirmed { .. } => Ok(Ok(state)),
+            Outcome::Pending { .. } => Ok(Err(Answer::about(&state, Err(Rejection::of(pending))))),
             Outcome::Failed(rejection) => {
                 let answer = Answer::about(&state, Err(rejection.clone()));
-                self.refuse(keyed, state.id, answer).await
+                Ok(Err(self.refuse(keyed, state.id, answer).await?))
             }
-            Outcome::Confirmed { .. } => self.hand_out(state, keyed).await,
         }
     }
 
     /// Reads the payment, asks for its verification if nobody has, and waits for the outcome.
-    pub(crate) async fn take_in(
+    async fn take_in(
         &self,
         call: &Call<'_>,
         keyed: Keyed<'_>,
@@ -126,7 +142,7 @@ fn recorded(
     AnswerRecorded { verification, body: keyed.body, rejection: None, reservation }
 }
 
-/// Not final yet: nothing is used up, and the work goes on in the background.
-pub(crate) fn pending(state: &Verification, code: ReasonCode) -> Answer {
-    Answer::about(state, Err(Rejection::of(code)))
+/// A call with its key, if it carries one.
+pub(crate) fn keyed<'a>(route: Route, call: &Call<'a>) -> Keyed<'a> {
+    Keyed { route, key: call.key, body: body_digest(call.body) }
 }
