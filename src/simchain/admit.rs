@@ -65,10 +65,13 @@ impl From<Refusal> for Status {
     }
 }
 
+/// Keys of an account.
+type Keys = Arc<AccountAccessStructure>;
+
 /// What proves that an item may be received.
 pub(crate) enum Proof {
-    /// Signatures of the sender, and of the sponsor if there is one.
-    Signatures { sender: Arc<AccountAccessStructure>, sponsor: Option<Arc<AccountAccessStructure>> },
+    /// Signatures by these keys, of the sponsor's too if there is one.
+    Signatures { sender: Keys, sponsor: Option<Keys> },
     /// The proofs of a credential.
     Credential,
 }
@@ -146,7 +149,7 @@ pub(crate) fn verify(genesis: &Genesis, item: &Item, proof: &Proof) -> Result<()
             let (Some(tx), Some(hash)) = (item.transaction(), item.sign_hash()) else {
                 return Err(Refusal::BadSignature);
             };
-            let signed = |keys: &Arc<AccountAccessStructure>, signature| {
+            let signed = |keys: &Keys, signature| {
                 verify_signature_transaction_sign_hash(keys.as_ref(), &hash, signature)
             };
             let sponsor_signed = match (sponsor, tx.sponsor_signature) {

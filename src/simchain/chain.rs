@@ -1,5 +1,6 @@
-//! The chain itself: final blocks, committed blocks on top of them, and the pool. Its operations are
-//! to make a block, to finalize blocks and to take blocks back; when they happen is decided outside.
+//! The chain itself: final blocks, committed blocks on top of them, and the pool. Its operations
+//! are to make a block, to finalize blocks and to take blocks back; when they happen is decided
+//! outside.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -73,6 +74,11 @@ impl Chain {
         }
         self.log = Some(log);
         Ok(())
+    }
+
+    /// Keeps nothing any more, so that another process may.
+    pub(crate) fn close(&mut self) {
+        self.log = None;
     }
 
     fn replay(&mut self, record: Record) -> Result<(), String> {

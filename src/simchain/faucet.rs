@@ -1,6 +1,6 @@
-//! Issues wallets: an identity, the deployment of its credential, and transfers from the faucet, all
-//! of them block items like any other, so that blocks explain every balance. Free and for everyone,
-//! within bounds, because the money is not real.
+//! Issues wallets: an identity, the deployment of its credential, and transfers from the faucet,
+//! which are block items like any other, so that blocks explain every balance. Free and for
+//! everyone, within bounds, because the money is not real.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use concordium_rust_sdk::{
     base::{
         contracts_common::{AccountAddress, Amount},
         protocol_level_tokens::{TokenOperations, operations},
-        transactions::{BlockItem, EncodedPayload, construct},
+        transactions::{BlockItem, construct},
     },
     common::types::TransactionTime,
     types::{Nonce, hashes::TransactionHash},
@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Error,
+    admit::Refusal,
     chain::Status,
     clock::Clock,
     genesis::GOVERNANCE,
@@ -34,6 +35,8 @@ use crate::{
 const PER_SECOND_MAX: u32 = 50;
 /// Accounts of a chain at most.
 const ACCOUNTS_MAX: u64 = 100_000;
+/// Identities tried for one wallet until one is new.
+const NUMBERS_MAX: usize = 16;
 /// Seconds to wait for a new account's finality.
 const FINAL_WITHIN_S: u64 = 60;
 /// Blocks made with a driven clock until the account must be final.
@@ -68,21 +71,36 @@ impl Faucet {
         funds: Funds,
     ) -> Result<WalletFile, Error> {
         self.check(&funds)?;
-        let number = self.number().await?;
-        let node = Arc::clone(&self.node);
-        let work = move || {
-            let issued = identity::issue(&node.genesis, &spec, number, node.clock.now_ms())?;
-            let deployment = BlockItem::CredentialDeployment(Box::new(issued.deployment));
-            let hash = submit(&node, deployment)?;
-            Ok::<_, Error>((issued.wallet, hash))
-        };
-        let issued = tokio::task::spawn_blocking(work).await;
-        let (wallet, deployed) =
-            issued.map_err(|_| Error::Issue("the identity was not finished".to_owned()))??;
+        let (wallet, deployed) = self.open(spec).await?;
         let mut hashes = self.fund(wallet.address, &funds).await?;
         hashes.push(deployed);
         self.until_final(&hashes).await?;
         Ok(wallet)
+    }
+
+    /// Issues an identity and submits the deployment of its credential.
+    async fn open(&self, spec: IdentitySpec) -> Result<(WalletFile, TransactionHash), Error> {
+        let spec = Arc::new(spec);
+        // After a restart, numbers begin with the accounts there are: some may have been used.
+        for _ in 0..NUMBERS_MAX {
+            let number = self.number().await?;
+            let (node, spec) = (Arc::clone(&self.node), Arc::clone(&spec));
+            let work = move || {
+                let issued = identity::issue(&node.genesis, &spec, number, node.clock.now_ms())?;
+                let deployment = BlockItem::CredentialDeployment(Box::new(issued.deployment));
+                match node.submit(Item::new(deployment)) {
+                    Ok(hash) => Ok(Some((issued.wallet, hash))),
+                    Err(Refusal::DuplicateRegistration) => Ok(None),
+                    Err(refusal) => Err(Error::Issue(refusal.to_string())),
+                }
+            };
+            let opened = tokio::task::spawn_blocking(work).await;
+            let opened = opened.map_err(|_| Error::Issue("it was not finished".to_owned()))??;
+            if let Some(opened) = opened {
+                return Ok(opened);
+            }
+        }
+        Err(Error::Issue("identities of this seed are used up for now: try again".to_owned()))
     }
 
     fn check(&self, funds: &Funds) -> Result<(), Error> {
@@ -156,7 +174,8 @@ impl Faucet {
         let expiry = TransactionTime { seconds: node.clock.now_ms() / 1000 + TRANSFER_VALID_S };
         let faucet = &node.genesis.faucet;
         let transaction = construct(faucet.address, nonce, expiry).sign(&faucet.keys);
-        submit(node, BlockItem::AccountTransaction(transaction))
+        node.submit(Item::new(BlockItem::AccountTransaction(transaction)))
+            .map_err(|refusal| Error::Issue(refusal.to_string()))
     }
 
     async fn until_final(&self, hashes: &[TransactionHash]) -> Result<(), Error> {
@@ -183,8 +202,4 @@ impl Faucet {
         let chain = self.node.chain();
         hashes.iter().all(|hash| matches!(chain.status(hash), Some(Status::Finalized(..))))
     }
-}
-
-fn submit(node: &Node, body: BlockItem<EncodedPayload>) -> Result<TransactionHash, Error> {
-    node.submit(Item::new(body)).map_err(|refusal| Error::Issue(refusal.to_string()))
 }

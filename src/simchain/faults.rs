@@ -1,6 +1,6 @@
-//! Faults on demand: what a real node or the network in front of it does on a bad day. A fault lasts
-//! for a time, for a number of times, or until it is cleared; the node asks here at each step what
-//! applies. Nothing happens by itself or by chance.
+//! Faults on demand: what a real node or the network in front of it does on a bad day. A fault
+//! lasts for a time, for a number of times, or until it is cleared; the node asks here at each step
+//! what applies. Nothing happens by itself or by chance.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -61,8 +61,8 @@ pub enum FaultKind {
 /// A fault and how long it lasts.
 ///
 /// Without `for_ms` and `count`: one time for `AbandonBlock`, `SkipNotifications` and
-/// `RestartSocket`, all streams open now for `DropStreams` and `ResetStreams`, and until cleared for
-/// the rest.
+/// `RestartSocket`, all streams open now for `DropStreams` and `ResetStreams`, and until cleared
+/// for the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {

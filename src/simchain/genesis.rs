@@ -1,5 +1,5 @@
 //! The beginning of a chain: cryptographic parameters, one identity provider, three privacy
-//! guardians, two accounts and the tokens. All of it follows from a seed and a time; nothing here is
+//! guardians, two accounts and the tokens. It follows from a seed and a time; nothing here is
 //! secret in any sense that matters, because whoever knows the seed can make it all again.
 
 use std::collections::BTreeMap;

@@ -178,6 +178,8 @@ impl Handle {
         self.shutdown.cancel();
         self.node().arrived.close();
         self.node().finalized.close();
+        // Connections that are still being cut hold on to the chain, not to its file.
+        self.node().chain().close();
     }
 }
 

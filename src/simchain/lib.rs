@@ -23,6 +23,7 @@ mod node;
 mod options;
 mod persist;
 mod pool;
+#[expect(clippy::result_large_err, reason = "gRPC handlers answer with a Status by value")]
 mod rpc;
 mod socket;
 mod state;

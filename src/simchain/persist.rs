@@ -1,6 +1,6 @@
 //! Keeps a chain in a file of records, appended and made durable before anybody hears of a block:
 //! the seed and time of genesis, blocks with their items, finality, and blocks taken back. What an
-//! item did is not kept; replaying it tells. What waits in the pool is not kept either, as on a node.
+//! item did is not kept; replaying it tells. What waits in the pool is not kept either.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -39,6 +39,8 @@ pub(crate) enum Record {
 pub(crate) struct BlockLog {
     file: File,
     path: PathBuf,
+    /// Whether a write has failed, after which nothing is written any more.
+    failed: bool,
 }
 
 impl BlockLog {
@@ -51,7 +53,8 @@ impl BlockLog {
         fs::create_dir_all(directory).map_err(failed)?;
         let path = directory.join(FILE);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let mut log = Self { file: file.map_err(failed)?, path };
+        let file = file.map_err(failed)?;
+        let mut log = Self { file, path, failed: false };
         match log.file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(Error::Locked(directory.to_owned())),
@@ -105,8 +108,13 @@ impl BlockLog {
         let length = u32::try_from(record.len()).expect("a block's items are bounded by energy");
         let length = length.to_be_bytes();
         let frame = [&length, &checksum(&length)[..4], &checksum(record), record].concat();
-        let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
-        written.map_err(|source: io::Error| Error::Data { path: self.path.clone(), source })
+        let written = if self.failed {
+            Err(io::Error::other("an earlier write failed"))
+        } else {
+            self.file.write_all(&frame).and_then(|()| self.file.sync_data())
+        };
+        self.failed = written.is_err();
+        written.map_err(|source| Error::Data { path: self.path.clone(), source })
     }
 }
 

@@ -1,5 +1,5 @@
-//! A credential deployment: opens a new account. It is free, and its proofs were checked when it was
-//! admitted.
+//! A credential deployment: opens a new account. It is free, and its proofs were checked when
+//! it was admitted.
 
 use std::collections::BTreeMap;
 

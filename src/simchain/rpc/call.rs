@@ -16,7 +16,9 @@ const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a streaming handler answers with.
 pub(crate) type Items<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
-/// What is sent of it.
+/// What a handler answers with.
+type Answer<A> = Result<Response<A>, Status>;
+/// What is sent of a stream.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// A call that arrived.
@@ -30,7 +32,7 @@ impl Call {
     /// Answers with one message.
     pub(crate) async fn unary<Q, A>(
         self,
-        handler: fn(&Node, Q) -> Result<Response<A>, Status>,
+        handler: fn(&Node, Q) -> Answer<A>,
     ) -> http::Response<BoxBody>
     where
         Q: Message + Default + 'static,
@@ -50,7 +52,7 @@ impl Call {
     /// Answers with one message that takes long to compute.
     pub(crate) async fn unary_blocking<Q, A>(
         self,
-        handler: fn(&Node, Q) -> Result<Response<A>, Status>,
+        handler: fn(&Node, Q) -> Answer<A>,
     ) -> http::Response<BoxBody>
     where
         Q: Message + Default + 'static,
@@ -73,7 +75,7 @@ impl Call {
     /// Answers with a stream of messages, to which the faults of streams apply.
     pub(crate) async fn stream<Q, A>(
         self,
-        handler: fn(&Node, Q) -> Result<Response<Items<A>>, Status>,
+        handler: fn(&Node, Q) -> Answer<Items<A>>,
     ) -> http::Response<BoxBody>
     where
         Q: Message + Default + 'static,

@@ -42,7 +42,7 @@ pub(super) fn account(
     let input = input.and_then(|input| input.account_identifier_input);
     let input = input.ok_or_else(|| Status::invalid_argument("missing field in request"))?;
     let found = match input {
-        Account::Address(given) => chain.find_account(&address(&given)?),
+        Account::Address(given) => chain.find_account(&address(given)?),
         Account::CredId(id) => {
             let id: ArCurve = from_bytes(&mut id.value.as_slice())
                 .map_err(|_| Status::invalid_argument("Invalid credential registration ID."))?;
@@ -56,8 +56,8 @@ pub(super) fn account(
     found.ok_or_else(|| Status::not_found("account or block not found."))
 }
 
-pub(super) fn address(address: &generated::AccountAddress) -> Result<AccountAddress, Status> {
-    let bytes = <[u8; 32]>::try_from(address.value.as_slice());
+pub(super) fn address(address: generated::AccountAddress) -> Result<AccountAddress, Status> {
+    let bytes = <[u8; 32]>::try_from(address.value);
     bytes.map(AccountAddress).map_err(|_| Status::invalid_argument("Invalid account address."))
 }
 

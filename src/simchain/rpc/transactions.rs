@@ -16,7 +16,7 @@ pub(super) fn status(
     node: &Node,
     hash: TransactionHash,
 ) -> Result<Response<BlockItemStatus>, Status> {
-    let hash = <[u8; 32]>::try_from(hash.value.as_slice())
+    let hash = <[u8; 32]>::try_from(hash.value)
         .map_err(|_| Status::invalid_argument("Invalid transaction hash."))?;
     let status = node.chain().status(&hash.into());
     let status = match status.ok_or_else(|| Status::not_found("transaction not found."))? {
@@ -42,7 +42,7 @@ pub(super) fn next_sequence(
     node: &Node,
     address: AccountAddress,
 ) -> Result<Response<NextAccountSequenceNumber>, Status> {
-    let address = locate::address(&address)?;
+    let address = locate::address(address)?;
     let chain = node.chain();
     // A node answers for accounts that it does not know as for new ones.
     let (value, all_final) = match chain.find_account(&address) {

@@ -1,4 +1,4 @@
-//! What the chain knows at each height: accounts and tokens. It checks nothing and executes nothing.
+//! What the chain knows at each height: accounts and tokens. It executes nothing.
 
 mod account;
 mod ledger;

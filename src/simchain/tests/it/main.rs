@@ -1,5 +1,7 @@
 //! The simulated chain over a real socket, seen by the unmodified Rust SDK.
 
+#![expect(clippy::unwrap_used, reason = "a test that finds an error there fails, as it should")]
+
 mod support;
 
 mod accounts;

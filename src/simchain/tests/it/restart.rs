@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, path::Path};
 
-use ccd402_simchain::{Error, Options, SimChain};
+use ccd402_simchain::{Error, Funds, IdentitySpec, Options, SimChain};
 use concordium_rust_sdk::base::transactions::BlockItem;
 
 use crate::support::TestChain;
@@ -38,6 +38,19 @@ async fn restarted_chain_has_the_same_genesis_blocks_and_balances() {
     let item = chain.transfer(&payer, payee.address, 5).await;
     chain.run(&item).await;
     assert_eq!(chain.balance(&payee.address).await, 5);
+}
+
+#[tokio::test]
+async fn restarted_faucet_issues_new_identities_whatever_failed_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(directory.path()).await;
+    let impossible = IdentitySpec::default().with("shoeSize", "44");
+    assert!(chain.handle.issue(impossible, Funds::default()).await.is_err());
+    let before = chain.wallet(1).await.address;
+    chain.handle.shutdown().await;
+    let chain = open(directory.path()).await;
+    let after = [chain.wallet(1).await.address, chain.wallet(1).await.address];
+    assert!(!after.contains(&before) && after[0] != after[1]);
 }
 
 #[tokio::test]

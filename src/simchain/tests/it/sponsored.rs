@@ -11,7 +11,7 @@ use concordium_rust_sdk::{
 
 use crate::support::{TestChain, effects};
 
-/// Signature, header with sponsor, payload of a transfer, the transfer, and the sponsor's signature.
+/// Signature, header with sponsor, payload of a transfer, the transfer, the sponsor's signature.
 const FEE: u64 = (100 + 94 + 41 + 300 + 100) * 1000;
 
 #[tokio::test]

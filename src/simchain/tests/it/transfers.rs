@@ -12,8 +12,8 @@ use tonic::Code;
 
 use crate::support::{TestChain, effects};
 
-/// MicroCCD that a transfer with the tests' memo of three bytes costs: 100 for the signature, 60 for
-/// the header, 46 for the payload, 300 for the transfer, at 1000 a unit.
+/// MicroCCD that a transfer with the tests' memo of three bytes costs: 100 for the signature, 60
+/// for the header, 46 for the payload, 300 for the transfer, at 1000 a unit.
 const FEE: u64 = (100 + 60 + 46 + 300) * 1000;
 
 #[tokio::test]
