@@ -144,16 +144,25 @@ step_conformance() {
     return "$failed"
 }
 
+# A suite, with a payer and a sponsor that have money on the chain.
 run_suite() (
+    wallets=$(mktemp -d)
+    for name in payer sponsor; do
+        "$BINARY" wallet new --node "$CCD402_NODE" --out "$wallets/$name.json" \
+            --fund "100 CCD" --fund "5 EURR"
+    done
+    export CCD402_WALLET=$wallets/payer.json CCD402_SPONSOR=$wallets/sponsor.json
     cd "$1"
-    npm ci --no-audit --no-fund --loglevel=error && npm test
+    npm ci --no-audit --no-fund --loglevel=error && npm test || exit 1
+    rm -rf "$wallets"
 )
 
 # Runs a command beside a simulated chain, whose URL it finds in CCD402_NODE.
 with_chain() {
     local ready code=0
     ready=$(mktemp)
-    "$BINARY" simchain --listen 127.0.0.1:0 --json >"$ready" &
+    "$BINARY" simchain --listen 127.0.0.1:0 --block-time 200ms --finality-delay 200ms --json \
+        >"$ready" &
     local chain=$!
     for _ in {1..300}; do
         [[ -s $ready ]] && break

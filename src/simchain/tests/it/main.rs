@@ -15,4 +15,3 @@ mod sponsored;
 mod throughput;
 mod tokens;
 mod transfers;
-mod websdk;
