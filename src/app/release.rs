@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::facilitator::Facilitator;
 
 impl Facilitator {
-    /// Ends a hold that `/verify` handed out.
+    /// Ends a hold that `/verify` handed out; ending it again changes nothing.
     ///
     /// # Errors
     /// A fault of ours. A hold that is not there is a rejection.

@@ -167,6 +167,7 @@ fn may_reserve(state: &Verification, now: DateTime<Utc>) -> Result<(), Rejection
 fn release(state: &Verification, reservation: ReservationId) -> Result<Vec<Event>, Rejection> {
     match state.usage.reserved {
         Some(held) if held.id == reservation => Ok(vec![PaymentReleased { reservation }.into()]),
+        _ if state.usage.released == Some(reservation) => Ok(Vec::new()),
         _ => Err(Rejection::of(ReasonCode::ReservationNotHeld)),
     }
 }

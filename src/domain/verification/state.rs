@@ -54,6 +54,8 @@ pub enum Outcome {
 pub struct Usage {
     /// A hold that may have lapsed.
     pub reserved: Option<Reservation>,
+    /// The last hold that was given back, so that giving it back again is no fault.
+    pub released: Option<ReservationId>,
     /// A `/verify` was answered with valid.
     pub verified: bool,
     /// A `/settle` succeeded.
@@ -169,6 +171,7 @@ pub fn evolve(state: Option<Verification>, event: &Event) -> Result<Verification
         }
         Event::PaymentReleased(released) if next.is_held_by(released.reservation) => {
             next.usage.reserved = None;
+            next.usage.released = Some(released.reservation);
         }
         Event::PaymentConsumed(consumed) if is_confirmed && !next.usage.settled => {
             match consumed.by {
