@@ -141,8 +141,9 @@ impl Hand {
     /// # Errors
     /// Where the node does not take it.
     pub async fn send(&self, transfer: &Transfer) -> anyhow::Result<Signed> {
-        let signed = self.wallet.build_transfer(transfer).await?;
-        self.wallet.send(&signed.bytes).await?;
+        // Boxed: the node's client makes large futures, and everybody here pays by hand.
+        let signed = Box::pin(self.wallet.build_transfer(transfer)).await?;
+        Box::pin(self.wallet.send(&signed.bytes)).await?;
         Ok(signed)
     }
 
@@ -153,7 +154,7 @@ impl Hand {
     pub async fn prove(&self, offer: &Offer, challenge: &Digest) -> anyhow::Result<Value> {
         let requirements = PaymentRequirements::decode(X402Version::V1, offer.raw.clone())?;
         let required = requirements.fields().extra.identity.clone().context("nothing to prove")?;
-        let text = self.wallet.prove(&required, challenge).await?;
+        let text = Box::pin(self.wallet.prove(&required, challenge)).await?;
         Ok(serde_json::from_str(&text)?)
     }
 

@@ -80,7 +80,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut teller = Teller { output: Output::from_flag(args.json), steps: 0, all_ok: true };
     let dir = tempfile::tempdir()?;
     let started = teller.step("Start the network, the facilitator, the gate and a shop", async {
-        let devnet = Devnet::start(Options::quick(dir.path().to_owned())).await?;
+        // Boxed, here and below: a whole devnet makes large futures.
+        let devnet = Box::pin(Devnet::start(Options::quick(dir.path().to_owned()))).await?;
         let detail = format!(
             "chain        {}  (simulated, the node's own gRPC)\nfacilitator  {}\ngate         {}\n\
              network      {}",
@@ -92,8 +93,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok((devnet, detail))
     });
     let Some(devnet) = started.await else { return Ok(ExitCode::from(1)) };
-    if let Some(cast) = story::tell(&mut teller, &devnet, dir.path()).await {
-        refusals::tell(&mut teller, &devnet, &cast).await;
+    if let Some(cast) = Box::pin(story::tell(&mut teller, &devnet, dir.path())).await {
+        Box::pin(refusals::tell(&mut teller, &devnet, &cast)).await;
     }
     devnet.stop().await?;
     let (steps, seconds) = (teller.steps, began.elapsed().as_secs_f32());
