@@ -1,3 +1,16 @@
 //! Integration tests: through HTTP, on port 0, against the simulated chain.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 mod workspace;
+
+mod cli;
+mod crash;
+mod expired;
+mod history;
+mod once;
+mod payments;
+mod process;
+mod refusals;
+mod streams;
+mod support;
