@@ -6,7 +6,6 @@ mod workspace;
 
 mod cli;
 mod crash;
-mod expired;
 mod history;
 mod once;
 mod payments;
