@@ -6,6 +6,7 @@ mod workspace;
 
 mod cli;
 mod crash;
+mod expired;
 mod history;
 mod once;
 mod payments;
@@ -13,3 +14,4 @@ mod process;
 mod refusals;
 mod streams;
 mod support;
+mod wrong;

@@ -3,92 +3,18 @@
 //! Each row makes one payment that is right but for one thing, and names the code that it must be
 //! refused with.
 
-use ccd402::devnet::hand::{Hand, Offer};
+use ccd402::devnet::hand::Offer;
 use ccd402::devnet::shop::{ARTICLE, REPORT, TOKEN_ARTICLE};
-use ccd402_chain::payer::Transfer;
 use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
-use ccd402_domain::challenge::{Challenge, NONCE_BYTES, Window};
-use ccd402_simchain::{Funds, IdentitySpec};
-use chrono::{DateTime, TimeDelta, Utc};
+use ccd402_domain::challenge::Window;
+use ccd402_domain::transaction::Outcome;
+use chrono::{TimeDelta, Utc};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, verify_request};
-
-/// A wrong payment: the request to the facilitator, ready to be sent.
-struct Wrong {
-    code: &'static str,
-    request: Value,
-}
-
-struct Cast {
-    app: TestApp,
-    payer: Hand,
-    other: Hand,
-    poor: Hand,
-}
-
-impl Cast {
-    async fn assemble() -> Self {
-        let app = TestApp::start().await;
-        let poor = app.net.hand(IdentitySpec::default(), Funds::ccd(1)).await.unwrap();
-        Self { payer: app.adult().await, other: app.adult().await, poor, app }
-    }
-
-    async fn offer(&self, path: &str) -> Offer {
-        self.payer.offer(&self.app.shop(path)).await.unwrap()
-    }
-
-    /// The offer with a change in it, sealed by the gate's secret as if the gate had made it.
-    fn resealed(
-        &self,
-        offer: &Offer,
-        window: Option<Window>,
-        change: impl Fn(&mut Value),
-    ) -> Offer {
-        let mut bare = offer.raw.clone();
-        let extra = bare["extra"].as_object_mut().unwrap();
-        let challenge = extra.remove("challenge").unwrap();
-        let challenge: Challenge = challenge.as_str().unwrap().parse().unwrap();
-        change(&mut bare);
-        let window = window.unwrap_or(challenge.window);
-        let nonce = [9; NONCE_BYTES];
-        let sealed = self.app.net.sealer().seal(bare, &offer.resource, window, nonce).unwrap();
-        Offer::read(sealed, "GET").unwrap()
-    }
-
-    async fn transferred(
-        &self,
-        code: &'static str,
-        path: &str,
-        change: fn(&mut Transfer),
-    ) -> Wrong {
-        let offer = self.offer(path).await;
-        let mut transfer = offer.transfer().unwrap();
-        change(&mut transfer);
-        let signed = self.payer.send(&transfer).await.unwrap();
-        let payload = offer.payload(signed.hash, self.payer.wallet().address(), None);
-        Wrong { code, request: verify_request(&offer, &payload) }
-    }
-
-    /// A payment that is right, with a change in the request that is sent for it.
-    async fn changed(&self, code: &'static str, change: impl Fn(&mut Value)) -> Wrong {
-        let offer = self.offer(ARTICLE).await;
-        let hash =
-            self.payer.wallet().build_transfer(&offer.transfer().unwrap()).await.unwrap().hash;
-        let payload = offer.payload(hash, self.payer.wallet().address(), None);
-        let mut request = verify_request(&offer, &payload);
-        change(&mut request);
-        Wrong { code, request }
-    }
-
-    /// A payment for the report by the payer, with whatever presentation.
-    async fn proven(&self, code: &'static str, offer: &Offer, proof: Option<Value>) -> Wrong {
-        let signed = self.payer.send(&offer.transfer().unwrap()).await.unwrap();
-        let payload = offer.payload(signed.hash, self.payer.wallet().address(), proof);
-        Wrong { code, request: verify_request(offer, &payload) }
-    }
-}
+use crate::support::verify_request;
+use crate::wrong::{Cast, Wrong, check, whole_seconds};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_that_is_not_the_payment_is_refused() {
@@ -117,6 +43,7 @@ async fn a_transfer_that_is_not_the_payment_is_refused() {
     table.push(rejected(&cast).await);
     table.push(made_before(&cast).await);
     table.push(made_after(&cast).await);
+    table.push(no_transfer(&cast).await);
     check(&cast, table).await;
     cast.app.stop().await;
 }
@@ -179,6 +106,23 @@ async fn made_after(cast: &Cast) -> Wrong {
     payload["payload"]["binding"]["signatures"] =
         json!(cast.payer.wallet().sign_message(&offer.digest));
     Wrong { code: "transfer_outside_challenge", request: verify_request(&offer, &payload) }
+}
+
+/// The block item that deployed somebody's credential, handed in as a payment.
+async fn no_transfer(cast: &Cast) -> Wrong {
+    let chain = cast.app.net.facilitator().facilitator().chain();
+    let mut blocks = chain.blocks_from(0).await.unwrap();
+    let hash = loop {
+        let block = blocks.next().await.unwrap().unwrap();
+        let found = block.transactions.iter().find(|t| t.outcome == Outcome::NotATransfer);
+        if let Some(found) = found {
+            break found.hash;
+        }
+    };
+    let offer = cast.offer(ARTICLE).await;
+    let payload = offer.payload(hash, cast.payer.wallet().address(), None);
+    // The challenge opened after that block, so the facilitator has to look it up.
+    Wrong { code: "transaction_not_a_transfer", request: verify_request(&offer, &payload) }
 }
 
 async fn wait_final(cast: &Cast, hash: &ccd402_domain::ids::TransactionHash) {
@@ -364,20 +308,4 @@ async fn a_gate_takes_only_its_own_offers() {
     assert_eq!((answer.status, answer.code.as_str()), (402, "challenge_not_ours"));
     assert_eq!(cast.payer.present(&url, &payment).await.unwrap().status, 200);
     cast.app.stop().await;
-}
-
-/// Asks `/verify` and then `/settle` with each request: both refuse with the row's code.
-async fn check(cast: &Cast, table: Vec<Wrong>) {
-    for (row, wrong) in table.into_iter().enumerate() {
-        let verified = cast.app.ask("/verify", &wrong.request).await;
-        assert_eq!(verified["isValid"], false, "row {row}: {verified}");
-        assert_eq!(verified["invalidReason"], wrong.code, "row {row}: {verified}");
-        let settled = cast.app.ask("/settle", &wrong.request).await;
-        assert_eq!(settled["success"], false, "row {row}: {settled}");
-        assert_eq!(settled["errorReason"], wrong.code, "row {row}: {settled}");
-    }
-}
-
-fn whole_seconds(time: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time)
 }
