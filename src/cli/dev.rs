@@ -47,6 +47,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         keep_chain: true,
         block_time: Duration::from_secs(1),
         finality_delay: Duration::from_secs(1),
+        sweep_every: Duration::from_secs(10),
         listen: Listen {
             chain: local(args.chain_port),
             facilitator: local(args.facilitator_port),

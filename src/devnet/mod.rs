@@ -40,6 +40,8 @@ pub struct Options {
     pub block_time: Duration,
     /// From a block to its finality.
     pub finality_delay: Duration,
+    /// How often what waits is swept.
+    pub sweep_every: Duration,
     /// Where chain, facilitator, gate and shop listen; port 0 takes free ones.
     pub listen: Listen,
 }
@@ -73,6 +75,7 @@ impl Options {
             keep_chain: false,
             block_time: Duration::from_millis(400),
             finality_delay: Duration::from_millis(400),
+            sweep_every: Duration::from_secs(1),
             listen: Listen::anywhere(),
         }
     }
@@ -111,7 +114,7 @@ impl Devnet {
             options.data_dir.clone(),
             vec![chain.url()],
         );
-        settings.sweeper.every = Duration::from_secs(1);
+        settings.sweeper.every = options.sweep_every;
         let facilitator = facilitator::start(settings).await?;
         let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await?;
         let seller = seller(&chain, &options).await?;

@@ -3,16 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text;
 
 /// Version byte of Base58Check for Concordium addresses.
 const BASE58CHECK_VERSION: u8 = 1;
+/// More digits than 37 bytes can have in base 58.
+const TEXT_BYTES_MAX: usize = 64;
 /// Bytes that all aliases of one account share; the last three count the alias.
 const ALIAS_PREFIX_BYTES: usize = 29;
 
 /// An account address. Compare with [`AccountAddress::is_alias_of`]: one account has 2^24 of them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountAddress([u8; 32]);
 
 /// A text that is no Base58Check address of Concordium.
@@ -33,6 +36,16 @@ impl AccountAddress {
         &self.0
     }
 
+    /// The text, without taking memory for it: every event holds two.
+    fn with_text<R>(&self, write: impl FnOnce(&str) -> R) -> R {
+        let mut text = [0; TEXT_BYTES_MAX];
+        let length = bs58::encode(self.0)
+            .with_check_version(BASE58CHECK_VERSION)
+            .onto(&mut text[..])
+            .expect("37 bytes fit into 64 digits");
+        write(std::str::from_utf8(&text[..length]).expect("Base58 is ASCII"))
+    }
+
     /// Whether both name one account.
     #[must_use]
     pub fn is_alias_of(&self, other: &Self) -> bool {
@@ -44,33 +57,31 @@ impl FromStr for AccountAddress {
     type Err = NotAnAddress;
 
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let bytes = bs58::decode(text)
+        let mut bytes = [0; TEXT_BYTES_MAX];
+        let length = bs58::decode(text)
             .with_check(Some(BASE58CHECK_VERSION))
-            .into_vec()
+            .onto(&mut bytes[..])
             .map_err(|_| NotAnAddress)?;
-        let address = bytes.get(1..).ok_or(NotAnAddress)?;
+        let address = bytes[..length].get(1..).ok_or(NotAnAddress)?;
         Ok(Self(address.try_into().map_err(|_| NotAnAddress)?))
     }
 }
 
-impl TryFrom<String> for AccountAddress {
-    type Error = NotAnAddress;
-
-    fn try_from(text: String) -> Result<Self, NotAnAddress> {
-        text.parse()
+impl Serialize for AccountAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
-impl From<AccountAddress> for String {
-    fn from(address: AccountAddress) -> Self {
-        address.to_string()
+impl<'de> Deserialize<'de> for AccountAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer)
     }
 }
 
 impl fmt::Display for AccountAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = bs58::encode(self.0).with_check_version(BASE58CHECK_VERSION).into_string();
-        f.write_str(&text)
+        self.with_text(|text| f.write_str(text))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text;
 
 /// Decimals of CCD: one CCD is 10^6 microCCD.
 pub const CCD_DECIMALS: u8 = 6;
@@ -11,8 +13,7 @@ pub const CCD_DECIMALS: u8 = 6;
 pub const DECIMALS_MAX: u8 = 19;
 
 /// An amount in smallest units. On the wire a decimal text without sign, point or leading zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Amount(u64);
 
 /// A text that is no amount.
@@ -83,17 +84,15 @@ impl FromStr for Amount {
     }
 }
 
-impl TryFrom<String> for Amount {
-    type Error = AmountError;
-
-    fn try_from(text: String) -> Result<Self, AmountError> {
-        text.parse()
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<Amount> for String {
-    fn from(amount: Amount) -> Self {
-        amount.to_string()
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer)
     }
 }
 

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
+
+use crate::text;
 
 /// Name space of every UUIDv5 made here, itself the UUIDv5 of "ccd402" in the DNS name space.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5f0c_1f3e_2b0a_5b61_9d0e_6a3f_7c45_d402);
@@ -14,11 +16,17 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5f0c_1f3e_2b0a_5b61_9d0e_6a3f_7c45_d40
 #[error("not 64 hex digits")]
 pub struct NotAHash;
 
+/// The 64 digits, without taking memory for them: every event holds several.
+fn with_hex<R>(bytes: &[u8; 32], write: impl FnOnce(&str) -> R) -> R {
+    let mut digits = [0; 64];
+    hex::encode_to_slice(bytes, &mut digits).expect("32 bytes have 64 digits");
+    write(std::str::from_utf8(&digits).expect("hex digits are ASCII"))
+}
+
 macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name([u8; 32]);
 
         impl $name {
@@ -45,23 +53,21 @@ macro_rules! hash_type {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = NotAHash;
-
-            fn try_from(text: String) -> Result<Self, NotAHash> {
-                text.parse()
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                with_hex(&self.0, |text| serializer.serialize_str(text))
             }
         }
 
-        impl From<$name> for String {
-            fn from(hash: $name) -> Self {
-                hash.to_string()
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                text::read(deserializer)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                with_hex(&self.0, |text| f.write_str(text))
             }
         }
 

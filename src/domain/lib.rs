@@ -18,5 +18,6 @@ pub mod rejection;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+mod text;
 pub mod transaction;
 pub mod verification;

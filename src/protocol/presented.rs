@@ -115,14 +115,14 @@ impl PresentedPayment {
     fn from_v1(requirements: PaymentRequirements, payload: Value) -> Result<Self, Refused> {
         let outer: PaymentPayloadV1 = serde_json::from_value(payload).map_err(invalid_payload)?;
         same_version(outer.x402_version, X402Version::V1)?;
-        let payload: TransferPayload =
+        let mut payload: TransferPayload =
             serde_json::from_value(outer.payload).map_err(invalid_payload)?;
         Ok(Self {
             version: X402Version::V1,
             requirements,
             scheme: outer.scheme,
             network: outer.network,
-            accepted: payload.binding.accepted.clone(),
+            accepted: payload.binding.accepted.take(),
             resource: None,
             payload,
             identity_extension: None,

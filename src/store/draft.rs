@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use ::sled::IVec;
-use ccd402_app::ports::log::{AppendError, Position, StreamId};
+use ccd402_app::ports::log::{AppendError, Position, Recorded, StreamId};
 use ccd402_domain::ids::Digest;
 
 use crate::envelope::{self, FIRST_PREVHASH};
@@ -62,6 +62,8 @@ pub(crate) struct Draft<'a, T> {
     /// Position of the first of `lines`.
     first: Position,
     lines: Vec<IVec>,
+    /// The events of these lines.
+    events: Vec<Recorded>,
     admitted: Writes,
     /// Of the call that is being looked at.
     current: Writes,
@@ -75,6 +77,7 @@ impl<'a, T: Table> Draft<'a, T> {
             tip,
             first: tip.position + 1,
             lines: Vec::with_capacity(events),
+            events: Vec::with_capacity(events),
             admitted: Writes::with_capacity(2 * events),
             current: Writes::new(),
         }
@@ -83,6 +86,11 @@ impl<'a, T: Table> Draft<'a, T> {
     /// Where the log will end.
     pub(crate) fn tip(&self) -> Tip {
         self.tip
+    }
+
+    /// The events to write, in order.
+    pub(crate) fn take_events(&mut self) -> Vec<Recorded> {
+        std::mem::take(&mut self.events)
     }
 
     /// Whether there is anything to write.
@@ -111,6 +119,7 @@ impl<'a, T: Table> Draft<'a, T> {
                 Err(stop) => {
                     self.current.clear();
                     self.lines.truncate(lines);
+                    self.events.truncate(lines);
                     self.tip = tip;
                     return match stop {
                         Stop::Refused(error) => Ok(Err(error)),
@@ -156,6 +165,14 @@ impl<'a, T: Table> Draft<'a, T> {
             self.index((event.key, position), event.index)?;
             let (line, hash) = event.line.place(position, self.tip.hash);
             self.lines.push(IVec::from(line));
+            self.events.push(Recorded {
+                position,
+                id: event.id,
+                stream: stream.clone(),
+                version: event.version,
+                time: event.time,
+                event: event.event,
+            });
             self.tip.position = position;
             self.tip.hash = hash;
         }

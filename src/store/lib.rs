@@ -14,6 +14,7 @@ mod prepare;
 mod read;
 pub mod sled;
 mod table;
+mod tail;
 mod upcast;
 
 pub use error::Error;

@@ -10,6 +10,7 @@ use ccd402_app::ports::log::{
 };
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::uuid_of;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::envelope::{Context, Unplaced};
@@ -41,6 +42,9 @@ pub(crate) struct PreparedEvent {
     pub(crate) key: IVec,
     pub(crate) line: Unplaced,
     pub(crate) index: IndexChange,
+    pub(crate) version: u64,
+    pub(crate) time: DateTime<Utc>,
+    pub(crate) event: Event,
 }
 
 /// What becomes of the attachment of a stream.
@@ -78,7 +82,7 @@ impl Prepared {
         let attachment = attachment_change(&events, attachment)?;
         let mut version = expected_version;
         let mut prepared = Vec::with_capacity(events.len());
-        for event in &events {
+        for event in events {
             version += 1;
             let parts: [&[u8]; 4] = [
                 stream.as_str().as_bytes(),
@@ -100,16 +104,17 @@ impl Prepared {
 }
 
 impl PreparedEvent {
-    fn new(context: &Context<'_>, event: &Event) -> Result<Self, AppendError> {
+    fn new(context: &Context<'_>, event: Event) -> Result<Self, AppendError> {
         let data = event
             .to_json()
             .map_err(|e| AppendError::TooLarge(format!("a {} is not JSON: {e}", event.name())))?;
         if data.len() > EVENT_BYTES_MAX {
             return too_large(format!("a {} of {} bytes", event.name(), data.len()));
         }
-        let line = Unplaced::new(context, event, &data);
-        let key = keys::stream(context.stream, context.version);
-        Ok(Self { id: context.id, key, line, index: IndexChange::of(event) })
+        let &Context { id, stream, version, time, .. } = context;
+        let line = Unplaced::new(context, &event, &data);
+        let key = keys::stream(stream, version);
+        Ok(Self { id, key, line, index: IndexChange::of(&event), version, time, event })
     }
 }
 

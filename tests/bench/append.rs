@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 /// Appends of a round, one event each.
 const APPENDS: u64 = 256 * 60;
 /// Appenders that wait for their acknowledgement at the same time.
-const IN_FLIGHT: u64 = 256;
+const IN_FLIGHT: u64 = 1_024;
 /// Appends that the bare loop makes durable together.
 const BATCH: usize = 256;
 const ROUNDS: usize = 15;
@@ -28,6 +28,10 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What one append writes: keys and values.
 type Writes = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// As in the binary; both sides have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");

@@ -19,8 +19,12 @@ use load::{Load, Template};
 use serde_json::json;
 
 const CONNECTIONS: u64 = 256;
-const SUBMISSIONS: u64 = 30_000;
+const SUBMISSIONS: u64 = 60_000;
 const ROUNDS: usize = 5;
+
+/// As in the binary; both sides have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
@@ -32,6 +36,8 @@ async fn run() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut options = Options::quick(dir.path().to_owned());
     options.block_time = Duration::from_secs(1);
+    // As `ccd402 serve` does.
+    options.sweep_every = Duration::from_secs(10);
     let net = Devnet::start(options).await.expect("the devnet starts");
     let (body, hash) = submission(&net).await;
     let submit = Arc::new(Template::post("/v1/verifications", &body, &hash));

@@ -31,6 +31,7 @@ use crate::envelope::Chain;
 use crate::error::Error;
 use crate::prepare::Call;
 use crate::read;
+use crate::tail::Tail;
 use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.
@@ -103,6 +104,7 @@ struct Status {
     broken: watch::Sender<Option<String>>,
     waiting: AtomicU64,
     queued_bytes: AtomicUsize,
+    tail: Tail,
     /// A batch is being applied: whoever reads now waits for it.
     is_applying: AtomicBool,
 }
@@ -171,6 +173,7 @@ impl SledLog {
         let shared = Arc::clone(&self.shared);
         let closing = blocking(move || {
             drop(shared.files.write().unwrap_or_else(PoisonError::into_inner).take());
+            shared.status.tail.clear();
             Ok(())
         });
         if let Err(error) = closing.await {
@@ -283,6 +286,9 @@ impl EventLog for SledLog {
     }
 
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError> {
+        if let Some(events) = self.shared.status.tail.after(after, max.min(READ_EVENTS_MAX)) {
+            return Ok(events);
+        }
         Ok(self.read_blocking(move |db, head| read::all(&**db, head, after, max)).await?)
     }
 

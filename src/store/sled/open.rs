@@ -19,6 +19,7 @@ use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
 use crate::draft::Tip;
 use crate::error::Error;
 use crate::table::Table as _;
+use crate::tail::Tail;
 use crate::{envelope, keys, read};
 
 /// How long files of a log that this process has just closed may take to be let go.
@@ -63,6 +64,7 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         broken: watch::Sender::new(None),
         waiting: AtomicU64::new(tip.waiting),
         queued_bytes: AtomicUsize::new(0),
+        tail: Tail::default(),
         is_applying: AtomicBool::new(false),
     });
     let files = Files { db, _lock: lock };

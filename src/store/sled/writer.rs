@@ -119,6 +119,7 @@ impl Writer {
         }
         let tip = draft.tip();
         if !draft.is_empty() {
+            let events = draft.take_events();
             let mut writes = ::sled::Batch::default();
             for (key, value) in draft.into_writes() {
                 match value {
@@ -129,6 +130,7 @@ impl Writer {
             self.make_durable(writes)?;
             self.tip = tip;
             self.status.waiting.store(tip.waiting, Ordering::Relaxed);
+            self.status.tail.push(events);
             self.status.head.send_replace(tip.position);
         }
         for (outcome, reply) in outcomes {
