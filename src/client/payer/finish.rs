@@ -35,7 +35,8 @@ pub(crate) struct Finish<'a> {
     deadline: Instant,
     is_sent: bool,
     is_final: bool,
-    /// An attempt of this run may have been taken although no answer came.
+    /// An attempt, of this run or of the one that is being finished, may have been taken although
+    /// no answer came.
     broke_off: bool,
 }
 
@@ -58,6 +59,11 @@ impl<'a> Finish<'a> {
         let deadline = Instant::now() + payer.options.timeout;
         let (is_sent, is_final, broke_off) = (false, false, false);
         Self { payer, request, record, open, deadline, is_sent, is_final, broke_off }
+    }
+
+    /// As [`Finish::new`], for a record that an earlier run left behind.
+    pub(crate) fn resumed(payer: &'a Payer, request: &'a Request, record: Record) -> Self {
+        Self { broke_off: true, ..Self::new(payer, request, record) }
     }
 
     /// Until the payment is accepted, refused, closed, or time is up.
@@ -184,9 +190,6 @@ impl<'a> Finish<'a> {
         let known = code.parse::<ReasonCode>().ok();
         let is_used =
             matches!(known, Some(ReasonCode::PaymentAlreadyUsed | ReasonCode::DuplicateSettlement));
-        if is_used && self.broke_off {
-            return Ok(Later::because("the payment is held by the attempt that broke off"));
-        }
         let now = self.payer.now();
         let since = match &self.record.state {
             State::Refused { code: before, since } if *before == code => *since,
@@ -199,6 +202,9 @@ impl<'a> Finish<'a> {
         }
         self.record.state = State::Refused { code: code.clone(), since };
         self.payer.write(self.record.clone()).await?;
+        if is_used && self.broke_off {
+            return Ok(Later::because("the payment is held for an attempt that broke off"));
+        }
         Err(Error::Refused { hash: self.hash(), reason: explained(&code, known, is_used), code })
     }
 

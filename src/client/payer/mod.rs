@@ -81,7 +81,7 @@ impl Payer {
         let (mut lock, has_waited) = self.lock().await?;
         if let Some(record) = self.unfinished(request).await? {
             self.tell(Step::Resumed { hash: record.hash });
-            match Finish::new(self, request, record).run(lock).await {
+            match Finish::resumed(self, request, record).run(lock).await {
                 // The earlier transfer moved nothing and never will: a new one may be made.
                 Err((Error::Closed { .. }, given_back)) => lock = given_back,
                 Err((error, _)) => return Err(error),

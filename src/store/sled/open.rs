@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use ccd402_app::ports::log::Position;
 use tokio::sync::{mpsc, watch};
 
-use super::writer::{Sync, Writer};
+use super::writer::{self, OUTCOMES_MAX, Sync, Writer};
 use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
 use crate::draft::Tip;
 use crate::error::Error;
@@ -68,9 +68,12 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         is_applying: AtomicBool::new(false),
     });
     let files = Files { db, _lock: lock };
+    let (outcomes, told) = mpsc::channel(OUTCOMES_MAX);
+    tokio::spawn(writer::tell(told));
     let writer = Writer {
         files: files.clone(),
         queue: commands,
+        outcomes,
         status: Arc::clone(&status),
         sync: sync(&dir)?,
         mark,

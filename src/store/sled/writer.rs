@@ -37,10 +37,28 @@ pub(super) enum Command {
 
 type Reply = oneshot::Sender<Result<Position, AppendError>>;
 
+/// How the calls of one batch went, to be told once it is durable.
+pub(super) type Outcomes = Vec<(Result<Position, AppendError>, Reply)>;
+
+/// Batches whose callers are still being told.
+pub(super) const OUTCOMES_MAX: usize = 64;
+
+/// Tells callers how their appends went. On the runtime, where waking a task costs next to nothing;
+/// from the writer's thread each would be a call of the system.
+pub(super) async fn tell(mut batches: mpsc::Receiver<Outcomes>) {
+    while let Some(outcomes) = batches.recv().await {
+        for (outcome, reply) in outcomes {
+            // Who stopped waiting does not want to know.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
 /// The writer's own.
 pub(super) struct Writer {
     pub(super) files: Files,
     pub(super) queue: mpsc::Receiver<Command>,
+    pub(super) outcomes: mpsc::Sender<Outcomes>,
     pub(super) status: Arc<Status>,
     pub(super) sync: Sync,
     pub(super) mark: Mark,
@@ -133,10 +151,8 @@ impl Writer {
             self.status.tail.push(events);
             self.status.head.send_replace(tip.position);
         }
-        for (outcome, reply) in outcomes {
-            // Who stopped waiting does not want to know.
-            let _ = reply.send(outcome);
-        }
+        // Where the runtime is gone, so is everybody who waits.
+        let _ = self.outcomes.blocking_send(outcomes);
         if self.tip.position >= self.mark.position() + MARK_EVERY {
             self.mark.set(self.tip.position)?;
         }

@@ -35,6 +35,7 @@ async fn what_never_came_fails_once_a_node_can_say_so() {
     bench.script(&[block(411, &[])], None);
     let (follower, mut status) = bench.follow();
     crate::support::until_followed(&mut status, 411).await;
+    bench.chain.set_height(411);
     bench.chain.set_unavailable(true);
     let sweeper = Sweeper::new(bench.facilitator.clone(), status, Options::default());
     let worker = tokio::spawn(sweeper.run(bench.shutdown.clone()));

@@ -53,10 +53,11 @@ async fn a_run_killed_after_its_payment_was_taken_does_not_pay_again_by_itself()
         let world = World::start().await;
         world.server.state().script.push_back(scripted);
         world.killed_at(&world.server.hangs).await;
-        // The server might only hold it for the attempt that broke off.
-        let error = world.run().await.unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
-        assert_eq!(error.code(), "payment_already_used");
+        // The server might only hold it for the attempt that broke off: that is waited out.
+        let options = Options { timeout: Duration::from_millis(50), ..world.options() };
+        let error = world.run_with(options).await.unwrap_err();
+        assert!(matches!(error, Error::Unfinished { .. }), "{error}");
+        assert!(matches!(world.records()[0].state, State::Refused { .. }));
         world.clock.advance(TimeDelta::seconds(80));
         let error = world.run().await.unwrap_err();
         assert!(matches!(error, Error::Spent { .. }), "{error}");
@@ -72,6 +73,16 @@ async fn a_payment_held_for_a_broken_attempt_is_presented_until_it_is_let_go() {
     let world = World::start().await;
     let script = [Scripted::Status(502), Scripted::Code("payment_already_used")];
     world.server.state().script.extend(script);
+    let (_, content) = world.run().await.unwrap();
+    assert_eq!((content.as_str(), world.transfers()), (CONTENT, 1));
+}
+
+#[tokio::test]
+async fn a_payment_held_for_a_run_that_was_killed_is_presented_until_it_is_let_go() {
+    let world = World::start().await;
+    world.chain.state().stop = Some(Stop::AfterSending);
+    world.killed_at(&world.chain.stopped).await;
+    world.server.state().script.push_back(Scripted::Code("payment_already_used"));
     let (_, content) = world.run().await.unwrap();
     assert_eq!((content.as_str(), world.transfers()), (CONTENT, 1));
 }
