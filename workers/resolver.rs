@@ -22,6 +22,8 @@ use crate::error::{Error, is_log_broken};
 const PAGE: usize = 512;
 /// Verifications resolved at the same time.
 const AT_ONCE_MAX: usize = 64;
+/// Verifications that are being resolved or wait to be tried again; the rest waits in the log.
+const BEGUN_MAX: usize = 1_024;
 /// First and longest wait before one is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -29,13 +31,18 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub struct Resolver {
     facilitator: Arc<Facilitator>,
     slots: Arc<Semaphore>,
+    begun: Arc<Semaphore>,
 }
 
 impl Resolver {
     /// A resolver.
     #[must_use]
     pub fn new(facilitator: Arc<Facilitator>) -> Self {
-        Self { facilitator, slots: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+        Self {
+            facilitator,
+            slots: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            begun: Arc::new(Semaphore::new(BEGUN_MAX)),
+        }
     }
 
     /// Resolves until told to stop, then finishes what it has begun.
@@ -69,17 +76,20 @@ impl Resolver {
                 after = recorded.position;
                 let Event::VerificationRequested(requested) = recorded.event else { continue };
                 if self.facilitator.needs_work(&requested.payment) {
-                    self.begin(requested.verification, tasks, shutdown);
+                    self.begin(requested.verification, tasks, shutdown).await;
                 }
             }
         }
     }
 
-    fn begin(&self, id: VerificationId, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    async fn begin(&self, id: VerificationId, tasks: &TaskTracker, shutdown: &CancellationToken) {
+        let begun = Arc::clone(&self.begun).acquire_owned().await;
+        let begun = begun.expect("nobody closes the semaphore");
         let facilitator = Arc::clone(&self.facilitator);
         let slots = Arc::clone(&self.slots);
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
+            let _begun = begun;
             let mut backoff = Backoff::new(RETRY.0, RETRY.1);
             loop {
                 let slot = tokio::select! {

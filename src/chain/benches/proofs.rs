@@ -31,7 +31,7 @@ type Parsed = Presentation<ArCurve, Web3IdAttribute>;
 
 /// What a bare check takes.
 struct Bare {
-    presentation: Parsed,
+    presentation: String,
     parameters: GlobalContext<ArCurve>,
     public: Vec<CredentialsInputs<ArCurve>>,
 }
@@ -84,7 +84,7 @@ async fn prepare() -> (Arc<Concordium>, PresentationCheck, Arc<Bare>) {
     let network = concordium_rust_sdk::base::web3id::did::Network::Testnet;
     let public = get_public_data(&mut client, network, &presentation, last).await;
     let public = public.expect("the credential is on chain").into_iter().map(|data| data.inputs);
-    let bare = Bare { presentation, parameters, public: public.collect() };
+    let bare = Bare { presentation: text.clone(), parameters, public: public.collect() };
     let payer = wallet.address();
     let check =
         PresentationCheck { presentation: text, required: Some(required), challenge, payer };
@@ -124,7 +124,9 @@ fn directly(bare: &Arc<Bare>, cores: usize) -> Duration {
             let bare = Arc::clone(bare);
             thread::spawn(move || {
                 for _ in 0..CHECKS {
-                    let verified = bare.presentation.verify(&bare.parameters, bare.public.iter());
+                    let presentation: Parsed =
+                        serde_json::from_str(&bare.presentation).expect("it is a presentation");
+                    let verified = presentation.verify(&bare.parameters, bare.public.iter());
                     verified.expect("the proof holds");
                 }
             })
