@@ -29,10 +29,6 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// What one append writes: keys and values.
 type Writes = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// As in the binary; both sides have it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
     let (mut through_port, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());

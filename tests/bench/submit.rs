@@ -25,10 +25,6 @@ const SUBMISSIONS: u64 = 60_000;
 const ROUNDS: usize = 5;
 const COVERED: TimeDelta = TimeDelta::seconds(15);
 
-/// As in the binary; both sides have it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
     runtime.block_on(run());
