@@ -9,14 +9,21 @@ use crate::text;
 
 /// Version byte of Base58Check for Concordium addresses.
 const BASE58CHECK_VERSION: u8 = 1;
-/// More digits than 37 bytes can have in base 58.
-const TEXT_BYTES_MAX: usize = 64;
+/// Digits of 37 bytes in base 58 whose first byte is [`BASE58CHECK_VERSION`].
+const TEXT_BYTES: usize = 50;
+/// More bytes than 50 digits of base 58 can be.
+const DECODED_BYTES_MAX: usize = 64;
 /// Bytes that all aliases of one account share; the last three count the alias.
 const ALIAS_PREFIX_BYTES: usize = 29;
 
 /// An account address. Compare with [`AccountAddress::is_alias_of`]: one account has 2^24 of them.
+///
+/// It keeps its text: every event holds two addresses, and Base58 is slow to write.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountAddress([u8; 32]);
+pub struct AccountAddress {
+    bytes: [u8; 32],
+    text: [u8; TEXT_BYTES],
+}
 
 /// A text that is no Base58Check address of Concordium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,29 +34,31 @@ impl AccountAddress {
     /// An address from its bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        let mut text = [0; TEXT_BYTES];
+        let length = bs58::encode(bytes)
+            .with_check_version(BASE58CHECK_VERSION)
+            .onto(&mut text[..])
+            .expect("2^288 to 2^289 have 50 digits in base 58");
+        debug_assert_eq!(length, TEXT_BYTES);
+        Self { bytes, text }
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 
-    /// The text, without taking memory for it: every event holds two.
-    fn with_text<R>(&self, write: impl FnOnce(&str) -> R) -> R {
-        let mut text = [0; TEXT_BYTES_MAX];
-        let length = bs58::encode(self.0)
-            .with_check_version(BASE58CHECK_VERSION)
-            .onto(&mut text[..])
-            .expect("37 bytes fit into 64 digits");
-        write(std::str::from_utf8(&text[..length]).expect("Base58 is ASCII"))
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text).expect("Base58 is ASCII")
     }
 
     /// Whether both name one account.
     #[must_use]
     pub fn is_alias_of(&self, other: &Self) -> bool {
-        self.0[..ALIAS_PREFIX_BYTES] == other.0[..ALIAS_PREFIX_BYTES]
+        self.bytes[..ALIAS_PREFIX_BYTES] == other.bytes[..ALIAS_PREFIX_BYTES]
     }
 }
 
@@ -57,19 +66,21 @@ impl FromStr for AccountAddress {
     type Err = NotAnAddress;
 
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let mut bytes = [0; TEXT_BYTES_MAX];
+        let mut bytes = [0; DECODED_BYTES_MAX];
         let length = bs58::decode(text)
             .with_check(Some(BASE58CHECK_VERSION))
             .onto(&mut bytes[..])
             .map_err(|_| NotAnAddress)?;
         let address = bytes[..length].get(1..).ok_or(NotAnAddress)?;
-        Ok(Self(address.try_into().map_err(|_| NotAnAddress)?))
+        // No two texts are the same number, and leading zeros would be more bytes.
+        let text = text.as_bytes().try_into().map_err(|_| NotAnAddress)?;
+        Ok(Self { bytes: address.try_into().map_err(|_| NotAnAddress)?, text })
     }
 }
 
 impl Serialize for AccountAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.with_text(|text| serializer.serialize_str(text))
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -81,7 +92,7 @@ impl<'de> Deserialize<'de> for AccountAddress {
 
 impl fmt::Display for AccountAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with_text(|text| f.write_str(text))
+        f.write_str(self.as_str())
     }
 }
 
@@ -104,6 +115,14 @@ mod tests {
         changed.push(if last == '2' { '3' } else { '2' });
         assert_eq!(changed.parse::<AccountAddress>(), Err(NotAnAddress));
         assert_eq!("".parse::<AccountAddress>(), Err(NotAnAddress));
+    }
+
+    #[test]
+    fn the_smallest_and_the_largest_have_texts_of_one_length() {
+        for byte in [0, 255] {
+            let address = AccountAddress::from_bytes([byte; 32]);
+            assert_eq!(address.as_str().parse(), Ok(address));
+        }
     }
 
     #[test]

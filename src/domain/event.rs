@@ -36,7 +36,17 @@ macro_rules! events {
             /// # Errors
             /// Never for the types as they are; serde's signature allows it.
             pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-                match self { $(Event::$name(data) => serde_json::to_vec(data),)+ }
+                let mut json = Vec::new();
+                self.write_json(&mut json)?;
+                Ok(json)
+            }
+
+            /// Writes the data's JSON text behind what is there.
+            ///
+            /// # Errors
+            /// As for [`Event::to_json`].
+            pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+                match self { $(Event::$name(data) => serde_json::to_writer(out, data),)+ }
             }
 
             /// Reads data of the type of that name, in its newest version.

@@ -64,9 +64,9 @@ pub(crate) struct Draft<'a, T> {
     lines: Vec<IVec>,
     /// The events of these lines.
     events: Vec<Recorded>,
-    admitted: Writes,
-    /// Of the call that is being looked at.
-    current: Writes,
+    writes: Writes,
+    /// What the call that is being looked at has changed in `writes`, and what was there.
+    undo: Vec<(IVec, Option<Option<IVec>>)>,
 }
 
 impl<'a, T: Table> Draft<'a, T> {
@@ -78,8 +78,8 @@ impl<'a, T: Table> Draft<'a, T> {
             first: tip.position + 1,
             lines: Vec::with_capacity(events),
             events: Vec::with_capacity(events),
-            admitted: Writes::with_capacity(2 * events),
-            current: Writes::new(),
+            writes: Writes::with_capacity(2 * events),
+            undo: Vec::new(),
         }
     }
 
@@ -95,7 +95,7 @@ impl<'a, T: Table> Draft<'a, T> {
 
     /// Whether there is anything to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.admitted.is_empty()
+        self.lines.is_empty() && self.writes.is_empty()
     }
 
     /// Everything to write, in one atomic step.
@@ -103,7 +103,7 @@ impl<'a, T: Table> Draft<'a, T> {
         let head = keys::head_value(self.tip.position, self.tip.hash);
         let head = (!self.lines.is_empty()).then_some((IVec::from(keys::HEAD), Some(head)));
         let events = (self.first..).map(keys::event).zip(self.lines.into_iter().map(Some));
-        events.chain(self.admitted).chain(head)
+        events.chain(self.writes).chain(head)
     }
 
     /// Takes all of a call or nothing; the position of its last event.
@@ -117,7 +117,7 @@ impl<'a, T: Table> Draft<'a, T> {
             match self.admit_stream(append) {
                 Ok(position) => last = last.max(position),
                 Err(stop) => {
-                    self.current.clear();
+                    self.roll_back();
                     self.lines.truncate(lines);
                     self.events.truncate(lines);
                     self.tip = tip;
@@ -128,7 +128,7 @@ impl<'a, T: Table> Draft<'a, T> {
                 }
             }
         }
-        self.admitted.extend(self.current.drain());
+        self.undo.clear();
         Ok(Ok(last))
     }
 
@@ -138,9 +138,9 @@ impl<'a, T: Table> Draft<'a, T> {
         (key, position): (IVec, Position),
         change: IndexChange,
     ) -> Result<Result<(), AppendError>, Error> {
-        match self.index((key, position), change) {
+        match self.index((key, position), change, false) {
             Ok(()) => {
-                self.admitted.extend(self.current.drain());
+                self.undo.clear();
                 Ok(Ok(()))
             }
             Err(Stop::Refused(error)) => Ok(Err(error)),
@@ -162,7 +162,9 @@ impl<'a, T: Table> Draft<'a, T> {
         let Prepared { stream, events, attachment, .. } = append;
         for event in events {
             let position = self.tip.position + 1;
-            self.index((event.key, position), event.index)?;
+            // A stream that begins has nothing in the indexes: one look into the table less.
+            let is_first = event.version == 1;
+            self.index((event.key, position), event.index, is_first)?;
             let (line, hash) = event.line.place(position, self.tip.hash);
             self.lines.push(IVec::from(line));
             self.events.push(Recorded {
@@ -188,12 +190,13 @@ impl<'a, T: Table> Draft<'a, T> {
         &mut self,
         (key, position): (IVec, Position),
         change: IndexChange,
+        is_first: bool,
     ) -> Result<(), Stop> {
         if let Some(claim) = change.claim {
             self.claim(claim, position)?;
         }
         match change.wait {
-            Some(Wait::Begins(key, closes_at)) if self.get(&key)?.is_none() => {
+            Some(Wait::Begins(key, closes_at)) if is_first || self.get(&key)?.is_none() => {
                 self.tip.waiting += 1;
                 self.put(key, keys::waiting_value(position, closes_at));
             }
@@ -264,17 +267,31 @@ impl<'a, T: Table> Draft<'a, T> {
     }
 
     fn get(&self, key: &IVec) -> Result<Option<IVec>, Error> {
-        match self.current.get(key).or_else(|| self.admitted.get(key)) {
+        match self.writes.get(key) {
             Some(written) => Ok(written.clone()),
             None => self.table.value(key),
         }
     }
 
     fn put(&mut self, key: IVec, value: IVec) {
-        self.current.insert(key, Some(value));
+        self.write(key, Some(value));
     }
 
     fn remove(&mut self, key: IVec) {
-        self.current.insert(key, None);
+        self.write(key, None);
+    }
+
+    fn write(&mut self, key: IVec, value: Option<IVec>) {
+        let before = self.writes.insert(key.clone(), value);
+        self.undo.push((key, before));
+    }
+
+    fn roll_back(&mut self) {
+        for (key, before) in self.undo.drain(..).rev() {
+            match before {
+                Some(value) => self.writes.insert(key, value),
+                None => self.writes.remove(&key),
+            };
+        }
     }
 }

@@ -25,6 +25,8 @@ pub const FIRST_PREVHASH: [u8; 32] = [0; 32];
 
 /// What the three members weigh that an event gets with its place in the log.
 const PLACE_BYTES_MAX: usize = 256;
+/// Room that the lines of most events fit into.
+const LINE_BYTES_USUAL: usize = 2_048;
 const HASH_MEMBER: &[u8] = b",\"hash\":\"";
 const HASH_DIGITS: usize = 64;
 
@@ -45,10 +47,13 @@ pub(crate) struct Unplaced {
 }
 
 impl Unplaced {
-    /// Writes an event whose data is already JSON.
-    pub(crate) fn new(context: &Context<'_>, event: &Event, data: &[u8]) -> Self {
+    /// Writes an event; also how many bytes its data has.
+    pub(crate) fn new(
+        context: &Context<'_>,
+        event: &Event,
+    ) -> Result<(Self, usize), serde_json::Error> {
         let name = event.name();
-        let mut line = Vec::with_capacity(data.len() + 512 + PLACE_BYTES_MAX);
+        let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
         // Names of streams hold nothing that JSON escapes: `prepare` checks that.
         let attributes = write!(
             line,
@@ -74,9 +79,11 @@ impl Unplaced {
             write!(line, r#","subject":"{transaction}""#).expect("memory takes every write");
         }
         line.extend_from_slice(br#","data":"#);
-        line.extend_from_slice(data);
+        let data_at = line.len();
+        event.write_json(&mut line)?;
+        let data_bytes = line.len() - data_at;
         let hasher = Sha256::new_with_prefix(&line);
-        Self { line, hasher }
+        Ok((Self { line, hasher }, data_bytes))
     }
 
     /// Bytes of the line when it is whole, at most.

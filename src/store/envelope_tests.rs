@@ -13,8 +13,8 @@ fn context(stream: &StreamId) -> Context<'_> {
 
 fn line_at(position: Position, event: &Event, previous: Digest) -> (Vec<u8>, Digest) {
     let stream = StreamId::verification(sample::verification(1));
-    let data = event.to_json().unwrap();
-    Unplaced::new(&context(&stream), event, &data).place(position, previous)
+    let (line, _) = Unplaced::new(&context(&stream), event).unwrap();
+    line.place(position, previous)
 }
 
 #[test]

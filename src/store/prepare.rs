@@ -105,14 +105,12 @@ impl Prepared {
 
 impl PreparedEvent {
     fn new(context: &Context<'_>, event: Event) -> Result<Self, AppendError> {
-        let data = event
-            .to_json()
-            .map_err(|e| AppendError::TooLarge(format!("a {} is not JSON: {e}", event.name())))?;
-        if data.len() > EVENT_BYTES_MAX {
-            return too_large(format!("a {} of {} bytes", event.name(), data.len()));
-        }
         let &Context { id, stream, version, time, .. } = context;
-        let line = Unplaced::new(context, &event, &data);
+        let (line, data_bytes) = Unplaced::new(context, &event)
+            .map_err(|e| AppendError::TooLarge(format!("a {} is not JSON: {e}", event.name())))?;
+        if data_bytes > EVENT_BYTES_MAX {
+            return too_large(format!("a {} of {data_bytes} bytes", event.name()));
+        }
         let key = keys::stream(stream, version);
         Ok(Self { id, key, line, index: IndexChange::of(&event), version, time, event })
     }

@@ -60,13 +60,18 @@ fn main() {
 async fn append_through_port(dir: &Path) -> Duration {
     let options = Options { cache_bytes: CACHE_BYTES, ..Options::new(dir) };
     let log: Arc<SledLog> = Arc::new(SledLog::open(options).await.expect("the log opens"));
+    // What is appended is there before the clock starts: making it up is not the log's work.
+    let appends_of = |first| {
+        let numbers = (first..APPENDS).step_by(IN_FLIGHT as usize);
+        numbers.map(|n| append(n, 0, vec![requested(n, n)])).collect::<Vec<_>>()
+    };
+    let of_appenders: Vec<_> = (0..IN_FLIGHT).map(appends_of).collect();
     let since = Instant::now();
     let mut appenders = JoinSet::new();
-    for first in 0..IN_FLIGHT {
+    for appends in of_appenders {
         let log = Arc::clone(&log);
         appenders.spawn(async move {
-            for number in (first..APPENDS).step_by(IN_FLIGHT as usize) {
-                let one = append(number, 0, vec![requested(number, number)]);
+            for one in appends {
                 log.append(vec![one]).await.expect("the append is in order");
             }
         });

@@ -1,10 +1,11 @@
 //! The log of one process: sled 0.34 in a directory, one writer thread, every append durable.
 //!
-//! sled's own `flush` does not survive power loss on Linux, so the writer syncs the file itself
-//! before it acknowledges. There is no replication here: the directory is the log.
+//! sled's own `flush` does not survive power loss on Linux, so the file is synced here before
+//! anything is acknowledged. There is no replication here: the directory is the log.
 
 mod open;
 mod reindex;
+mod syncer;
 mod writer;
 
 #[cfg(test)]
@@ -216,6 +217,13 @@ async fn blocking<R: Send + 'static>(
     let done = tokio::task::spawn_blocking(move || Error::catch(run)).await;
     // Panics are caught: what is left is a runtime that shuts down.
     done.unwrap_or(Err(Error::Closed))
+}
+
+impl Status {
+    fn stop(&self, error: &Error) {
+        tracing::error!(%error, "The log cannot be written any more; the process must stop.");
+        self.broken.send_replace(Some(error.to_string()));
+    }
 }
 
 impl Shared {

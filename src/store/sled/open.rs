@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use ccd402_app::ports::log::Position;
 use tokio::sync::{mpsc, watch};
 
-use super::writer::{self, OUTCOMES_MAX, Sync, Writer};
+use super::syncer::{self, APPLIED_MAX, OUTCOMES_MAX, Sync, Syncer};
+use super::writer::Writer;
 use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
 use crate::draft::Tip;
 use crate::error::Error;
@@ -69,14 +71,24 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
     });
     let files = Files { db, _lock: lock };
     let (outcomes, told) = mpsc::channel(OUTCOMES_MAX);
-    tokio::spawn(writer::tell(told));
-    let writer = Writer {
+    tokio::spawn(syncer::tell(told));
+    let (applied, to_sync) = std_mpsc::sync_channel(APPLIED_MAX);
+    let syncer = Syncer {
         files: files.clone(),
-        queue: commands,
+        applied: to_sync,
         outcomes,
         status: Arc::clone(&status),
         sync: sync(&dir)?,
         mark,
+    };
+    let thread = thread::Builder::new().name("log-syncer".to_owned());
+    let syncer = thread.spawn(move || syncer.run()).map_err(Error::io(&dir))?;
+    let writer = Writer {
+        files: files.clone(),
+        queue: commands,
+        applied,
+        syncer,
+        status: Arc::clone(&status),
         tip,
     };
     let thread = thread::Builder::new().name("log-writer".to_owned());

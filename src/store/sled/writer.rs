@@ -1,17 +1,18 @@
-//! The one thread that writes: takes what waits, decides, applies it as one batch, makes it
-//! durable, and only then acknowledges.
+//! The one thread that decides: takes what waits, and applies it to sled as one batch. A second
+//! thread makes batches durable ([`super::syncer`]), so that the next is decided meanwhile.
 //!
 //! It trusts nothing after a failure: whatever was not durable is not acknowledged, and nothing is
 //! written any more.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
 
 use ccd402_app::ports::log::{AppendError, Position};
 use tokio::sync::{mpsc, oneshot};
 
-use super::open::Mark;
+use super::syncer::Applied;
 use super::{Files, Status};
 use crate::draft::{Draft, Tip};
 use crate::error::Error;
@@ -21,11 +22,6 @@ use crate::prepare::Call;
 const BATCH_APPENDS_MAX: usize = 256;
 /// Bytes after which a batch takes no more appends.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Positions after which the mark is moved.
-const MARK_EVERY: Position = 8_192;
-
-/// Makes what was flushed survive power loss.
-pub(super) type Sync = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 /// What the writer is asked for.
 pub(super) enum Command {
@@ -40,33 +36,18 @@ type Reply = oneshot::Sender<Result<Position, AppendError>>;
 /// How the calls of one batch went, to be told once it is durable.
 pub(super) type Outcomes = Vec<(Result<Position, AppendError>, Reply)>;
 
-/// Batches whose callers are still being told.
-pub(super) const OUTCOMES_MAX: usize = 64;
-
-/// Tells callers how their appends went. On the runtime, where waking a task costs next to nothing;
-/// from the writer's thread each would be a call of the system.
-pub(super) async fn tell(mut batches: mpsc::Receiver<Outcomes>) {
-    while let Some(outcomes) = batches.recv().await {
-        for (outcome, reply) in outcomes {
-            // Who stopped waiting does not want to know.
-            let _ = reply.send(outcome);
-        }
-    }
-}
-
 /// The writer's own.
 pub(super) struct Writer {
     pub(super) files: Files,
     pub(super) queue: mpsc::Receiver<Command>,
-    pub(super) outcomes: mpsc::Sender<Outcomes>,
+    pub(super) applied: std_mpsc::SyncSender<Applied>,
+    pub(super) syncer: JoinHandle<()>,
     pub(super) status: Arc<Status>,
-    pub(super) sync: Sync,
-    pub(super) mark: Mark,
     pub(super) tip: Tip,
 }
 
-/// Tells everybody, should the writer panic.
-struct Alarm(Arc<Status>);
+/// Tells everybody, should the thread that holds it panic.
+pub(super) struct Alarm(pub(super) Arc<Status>);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
@@ -82,16 +63,26 @@ impl Writer {
         let alarm = Alarm(Arc::clone(&self.status));
         let mut closing = None;
         let mut batch = Vec::with_capacity(BATCH_APPENDS_MAX);
-        while self.gather(&mut batch, &mut closing) {
-            if let Err(error) = self.write(&mut batch) {
-                self.stop(&error);
-                return;
+        while self.gather(&mut batch, &mut closing) && self.status.broken.borrow().is_none() {
+            let applied = match self.apply(&mut batch) {
+                Ok(applied) => applied,
+                Err(error) => {
+                    self.status.stop(&error);
+                    break;
+                }
+            };
+            if self.applied.send(applied).is_err() {
+                // The syncer has said why it takes no more.
+                break;
             }
         }
-        if let Err(error) = self.mark.set(self.tip.position) {
-            tracing::error!(%error, "The log's mark cannot be written at closing.");
-        }
-        let Self { files, queue, .. } = self;
+        let Self { files, mut queue, applied, syncer, .. } = self;
+        drop(applied);
+        // A panic there has raised its own alarm.
+        let _ = syncer.join();
+        // Replies that are dropped with the queue read as broken.
+        queue.close();
+        drop(batch);
         drop(files);
         drop(queue);
         drop(alarm);
@@ -129,15 +120,16 @@ impl Writer {
         !batch.is_empty()
     }
 
-    fn write(&mut self, batch: &mut Vec<(Call, Reply)>) -> Result<(), Error> {
+    fn apply(&mut self, batch: &mut Vec<(Call, Reply)>) -> Result<Applied, Error> {
         let mut draft = Draft::new(&*self.files.db, self.tip, batch.len());
         let mut outcomes = Vec::with_capacity(batch.len());
         for (call, reply) in batch.drain(..) {
             outcomes.push((draft.admit(call)?, reply));
         }
-        let tip = draft.tip();
-        if !draft.is_empty() {
-            let events = draft.take_events();
+        let has_writes = !draft.is_empty();
+        let events = draft.take_events();
+        if has_writes {
+            self.tip = draft.tip();
             let mut writes = ::sled::Batch::default();
             for (key, value) in draft.into_writes() {
                 match value {
@@ -145,33 +137,11 @@ impl Writer {
                     None => writes.remove(key),
                 }
             }
-            self.make_durable(writes)?;
-            self.tip = tip;
-            self.status.waiting.store(tip.waiting, Ordering::Relaxed);
-            self.status.tail.push(events);
-            self.status.head.send_replace(tip.position);
+            self.status.is_applying.store(true, Ordering::Relaxed);
+            let applied = self.files.db.apply_batch(writes);
+            self.status.is_applying.store(false, Ordering::Relaxed);
+            applied?;
         }
-        // Where the runtime is gone, so is everybody who waits.
-        let _ = self.outcomes.blocking_send(outcomes);
-        if self.tip.position >= self.mark.position() + MARK_EVERY {
-            self.mark.set(self.tip.position)?;
-        }
-        Ok(())
-    }
-
-    fn make_durable(&mut self, writes: ::sled::Batch) -> Result<(), Error> {
-        self.status.is_applying.store(true, Ordering::Relaxed);
-        let applied = self.files.db.apply_batch(writes);
-        self.status.is_applying.store(false, Ordering::Relaxed);
-        applied?;
-        self.files.db.flush()?;
-        (self.sync)().map_err(Error::io(self.mark.dir()))
-    }
-
-    fn stop(&mut self, error: &Error) {
-        tracing::error!(%error, "The log cannot be written any more; the process must stop.");
-        self.status.broken.send_replace(Some(error.to_string()));
-        // Replies that are dropped with the queue read as broken.
-        self.queue.close();
+        Ok(Applied { tip: self.tip, has_writes, events, outcomes })
     }
 }
