@@ -60,6 +60,14 @@ impl Accounts {
         self.known_or_asked(Key::Address(*address), identifier).await
     }
 
+    /// The account that a credential was deployed to, if that is remembered.
+    pub(crate) fn known_of_credential(
+        &self,
+        credential: &CredentialRegistrationID,
+    ) -> Option<Arc<AccountInfo>> {
+        self.known(&Key::Credential(to_bytes(credential)), Instant::now())
+    }
+
     /// The account that a credential was deployed to, if there is one.
     pub(crate) async fn of_credential(
         &self,
@@ -75,9 +83,7 @@ impl Accounts {
         identifier: AccountIdentifier,
     ) -> Result<Option<Arc<AccountInfo>>, Error> {
         let now = Instant::now();
-        if let Some(account) = self.with_known(|known| {
-            known.get(&key).filter(|found| found.until > now).map(|found| found.account.clone())
-        }) {
+        if let Some(account) = self.known(&key, now) {
             return Ok(Some(account));
         }
         let asked = self.nodes.ask(|mut client| async move {
@@ -98,6 +104,12 @@ impl Accounts {
             }
         });
         Ok(Some(account))
+    }
+
+    fn known(&self, key: &Key, now: Instant) -> Option<Arc<AccountInfo>> {
+        self.with_known(|known| {
+            known.get(key).filter(|found| found.until > now).map(|found| Arc::clone(&found.account))
+        })
     }
 
     fn with_known<T>(&self, look: impl FnOnce(&mut HashMap<Key, Known>) -> T) -> T {

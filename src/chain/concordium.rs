@@ -3,36 +3,28 @@
 //! Here stands the order of a check: words first, then the node, then the processor. What each step
 //! looks at is in `presentation` and `signature`.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ccd402_app::ports::chain::{
     Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck, TransactionStatus,
 };
 use ccd402_domain::{
-    ids::TransactionHash, rejection::Rejection, transaction::BlockRef, verification::event::Proven,
+    account::AccountAddress, ids::TransactionHash, rejection::Rejection, transaction::BlockRef,
+    verification::event::Proven,
 };
 use ccd402_protocol::{code::ReasonCode, network::NetworkId};
-use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream::BoxStream};
-use tokio::time::Instant;
 
 use crate::{
-    accounts::Accounts,
-    block, blocks,
+    blocks,
     error::Error,
+    facts::{Facts, Known},
     nodes::Nodes,
-    parameters::Parameters,
-    presentation::{self, Wanted},
+    presentation::{self, Claim, Wanted},
     processors::{self, Processors},
     signature, status,
 };
-
-/// How long the chain's time is taken to be as it was: credentials end with a month.
-const TIME_LIFE: Duration = Duration::from_secs(3);
 
 /// How the chain is asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,11 +38,16 @@ pub struct Options {
 /// A Concordium network, by its nodes.
 pub struct Concordium {
     nodes: Nodes,
-    accounts: Accounts,
-    parameters: Parameters,
+    facts: Arc<Facts>,
     processors: Processors,
     blocks: blocks::Options,
-    time: Mutex<Option<(DateTime<Utc>, Instant)>>,
+}
+
+/// What one turn on a processor made of a presentation.
+enum Looked {
+    Proven(Proven),
+    /// Its words are right; the chain must be asked before the proofs can be checked.
+    AwaitsFacts(Box<Claim>),
 }
 
 impl Concordium {
@@ -58,11 +55,9 @@ impl Concordium {
     #[must_use]
     pub fn new(nodes: Nodes, options: Options) -> Self {
         Self {
-            accounts: Accounts::new(nodes.clone()),
-            parameters: Parameters::new(nodes.clone()),
+            facts: Arc::new(Facts::new(nodes.clone())),
             processors: Processors::new(options.processors),
             blocks: options.blocks,
-            time: Mutex::default(),
             nodes,
         }
     }
@@ -78,26 +73,7 @@ impl Concordium {
     /// # Errors
     /// If the nodes cannot be asked.
     pub async fn token_decimals(&self, token: &str) -> Result<Option<u8>, Error> {
-        Ok(self.parameters.token(token).await?.map(|token| token.decimals))
-    }
-
-    async fn last_final(&self) -> Result<BlockRef, Error> {
-        let block = block::last_final(&self.nodes).await?;
-        self.time_known().replace((block.time, Instant::now() + TIME_LIFE));
-        Ok(block)
-    }
-
-    /// The time of the last finalized block, a few seconds old at most.
-    async fn time(&self) -> Result<DateTime<Utc>, Error> {
-        let known = *self.time_known();
-        match known {
-            Some((time, until)) if until > Instant::now() => Ok(time),
-            _ => Ok(self.last_final().await?.time),
-        }
-    }
-
-    fn time_known(&self) -> MutexGuard<'_, Option<(DateTime<Utc>, Instant)>> {
-        self.time.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(self.facts.parameters.token(token).await?.map(|token| token.decimals))
     }
 
     async fn checked(&self, check: PresentationCheck) -> Result<Result<Proven, Rejection>, Error> {
@@ -107,21 +83,23 @@ impl Concordium {
         }
         let network = self.nodes.network().clone();
         let wanted = Wanted { network, challenge, required };
-        let json: Arc<str> = presentation.into();
+        let (json, facts): (Arc<str>, _) = (presentation.into(), Arc::clone(&self.facts));
         let text = Arc::clone(&json);
-        let claim = match self.worked(move || presentation::read(&text, &wanted)).await? {
-            Ok(claim) => claim,
+        // One turn where the chain is known, as it mostly is.
+        let looked = self.worked(move || {
+            let claim = presentation::read(&text, &wanted)?;
+            match facts.known(&claim.credential) {
+                Some(known) => proven(&claim, &text, &payer, &known).map(Looked::Proven),
+                None => Ok(Looked::AwaitsFacts(Box::new(claim))),
+            }
+        });
+        let claim = match looked.await? {
+            Ok(Looked::AwaitsFacts(claim)) => claim,
+            Ok(Looked::Proven(proven)) => return Ok(Ok(proven)),
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let account = self.accounts.of_credential(&claim.credential).await?;
-        let now = self.time().await?;
-        let commitments = presentation::commitments(&claim, account.as_deref(), &payer, now);
-        let commitments = match commitments {
-            Ok(commitments) => commitments,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        let parameters = self.parameters.cryptographic().await?;
-        self.worked(move || claim.proven(&json, &parameters, &commitments)).await
+        let known = self.facts.learn(&claim.credential).await?;
+        self.worked(move || proven(&claim, &json, &payer, &known)).await
     }
 
     /// What the work on a presentation says, off the async threads. Work that panicked met what no
@@ -135,6 +113,17 @@ impl Concordium {
     }
 }
 
+fn proven(
+    claim: &Claim,
+    json: &str,
+    payer: &AccountAddress,
+    known: &Known,
+) -> Result<Proven, Rejection> {
+    let account = known.account.as_deref();
+    let commitments = presentation::commitments(claim, account, payer, known.time)?;
+    claim.proven(json, &known.parameters, &commitments)
+}
+
 #[async_trait]
 impl Chain for Concordium {
     fn network(&self) -> &NetworkId {
@@ -142,7 +131,7 @@ impl Chain for Concordium {
     }
 
     async fn tip(&self) -> Result<BlockRef, ChainError> {
-        Ok(self.last_final().await?)
+        Ok(self.facts.last_final().await?)
     }
 
     async fn transaction(&self, hash: TransactionHash) -> Result<TransactionStatus, ChainError> {
@@ -161,7 +150,7 @@ impl Chain for Concordium {
         check: SignatureCheck,
     ) -> Result<Result<(), Rejection>, ChainError> {
         let SignatureCheck { signatures, digest, payer } = check;
-        let account = self.accounts.at(&payer).await?;
+        let account = self.facts.accounts.at(&payer).await?;
         Ok(signature::check(account.as_deref(), &payer, &digest, &signatures))
     }
 

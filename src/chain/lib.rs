@@ -11,6 +11,7 @@ pub mod blocks;
 pub mod codec;
 pub mod concordium;
 mod error;
+mod facts;
 mod fee;
 mod node;
 pub mod nodes;

@@ -45,6 +45,11 @@ impl Parameters {
         Self { nodes, cryptographic: OnceCell::new(), tokens: Mutex::default() }
     }
 
+    /// The parameters that proofs are made and checked with, if they were asked for before.
+    pub(crate) fn known_cryptographic(&self) -> Option<Arc<GlobalContext<ArCurve>>> {
+        self.cryptographic.get().cloned()
+    }
+
     /// The parameters that proofs are made and checked with.
     pub(crate) async fn cryptographic(&self) -> Result<Arc<GlobalContext<ArCurve>>, Error> {
         let ask = || async {

@@ -1,8 +1,14 @@
 //! Where proofs are made and checked: off the async threads, so many at once, so many waiting.
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+use std::{
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::available_parallelism,
+};
 
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::Error;
 
@@ -23,21 +29,26 @@ impl Default for Options {
     }
 }
 
-/// Turns for CPU work.
+/// Threads for work that only computes. They take the next work without the runtime's help, so that
+/// no core waits for it.
 #[derive(Clone)]
 pub(crate) struct Processors {
     admitted: Arc<Semaphore>,
-    running: Arc<Semaphore>,
+    threads: Arc<ThreadPool>,
 }
 
 impl Processors {
+    /// # Panics
+    /// Where the system gives no more threads.
     pub(crate) fn new(options: Options) -> Self {
         let running = options.running_max.get();
         let admitted = running.saturating_add(options.waiting_max).min(Semaphore::MAX_PERMITS);
-        Self {
-            admitted: Arc::new(Semaphore::new(admitted)),
-            running: Arc::new(Semaphore::new(running)),
-        }
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(running)
+            .thread_name(|number| format!("proofs-{number}"))
+            .build()
+            .expect("the system has threads left");
+        Self { admitted: Arc::new(Semaphore::new(admitted)), threads: Arc::new(threads) }
     }
 
     /// Does the work when it is its turn; none if the work panicked.
@@ -49,18 +60,16 @@ impl Processors {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Error::Busy)?;
-        let turn = Arc::clone(&self.running).acquire_owned();
-        let turn = turn.await.expect("the semaphore is never closed");
-        // Both are kept by the work itself: it goes on when its caller has gone.
-        let done = spawn_blocking(move || {
-            let _kept = (admitted, turn);
-            work()
+        let (done, is_done) = oneshot::channel();
+        self.threads.spawn(move || {
+            // Kept by the work itself, which goes on when its caller has gone.
+            let admitted = admitted;
+            // Nothing is left behind half done: the work owns all that it touches.
+            let result = catch_unwind(AssertUnwindSafe(work)).ok();
+            drop(admitted);
+            let _ = done.send(result);
         });
-        match done.await {
-            Ok(result) => Ok(Some(result)),
-            Err(failed) if failed.is_panic() => Ok(None),
-            Err(_) => Err(Error::Unavailable("the runtime is shutting down".to_owned())),
-        }
+        is_done.await.map_err(|_| Error::Unavailable("the processors are gone".to_owned()))
     }
 }
 

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn an_offer_is_plain_and_what_the_two_write_differently_is_not() {
-        let offer = r#"{"amount":"1","maxTimeoutSeconds":60,"extra":{"name":"\u20ac","list":[0,null]}}"#;
+        let offer =
+            r#"{"amount":"1","maxTimeoutSeconds":60,"extra":{"name":"\u20ac","list":[0,null]}}"#;
         assert!(is_plain(&serde_json::from_str(offer).unwrap()));
         for other in ["1.0", "-0", "1e3", "9007199254740993", r#"{"\u20ac":1}"#, "[[1.5]]"] {
             assert!(!is_plain(&serde_json::from_str(other).unwrap()), "{other}");
