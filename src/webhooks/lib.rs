@@ -1,0 +1,3 @@
+//! Sends webhooks: signed as the Standard Webhooks specification says, and only to where they may go.
+//!
+//! When what is sent is decided in `app`; this is the adapter of its port.
