@@ -3,6 +3,7 @@
 use ccd402_domain::ids::{Digest, VerificationId, uuid_of};
 use ccd402_domain::payment::{Payment, Proofs};
 use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::TenantId;
 use ccd402_domain::verification::command::{Command, Request};
 use ccd402_domain::verification::decide::decide;
 use ccd402_protocol::code::ReasonCode;
@@ -63,8 +64,13 @@ impl Facilitator {
         }
         let now = self.clock.now();
         let attachment = (!handed.proofs.is_empty()).then_some(handed.proofs);
-        let request =
-            Request { verification: id, payment: Box::new(handed.payment), body: handed.body, now };
+        let request = Request {
+            verification: id,
+            tenant: TenantId::default(),
+            payment: Box::new(handed.payment),
+            body: handed.body,
+            now,
+        };
         let events = decide(None, Command::Request(Box::new(request)))
             .expect("a verification that does not exist refuses no request");
         let append = Append {

@@ -18,6 +18,7 @@ pub mod rejection;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+pub mod tenant;
 mod text;
 pub mod transaction;
 pub mod verification;

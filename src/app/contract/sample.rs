@@ -10,6 +10,7 @@ use ccd402_domain::follower::BlockFollowed;
 use ccd402_domain::ids::{BlockHash, Digest, TransactionHash, VerificationId};
 use ccd402_domain::payment::{ConsumeOn, Payment};
 use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::TenantId;
 use ccd402_domain::transaction::BlockRef;
 use ccd402_domain::verification::event::{
     BindingVerified, VerificationConfirmed, VerificationFailed, VerificationRequested,
@@ -90,6 +91,7 @@ pub fn payment(number: u64) -> Payment {
 pub fn requested(number: u64, by_transaction: u64) -> Event {
     Event::from(VerificationRequested {
         verification: verification(number),
+        tenant: TenantId::default(),
         payment: Box::new(payment(by_transaction)),
         body: Digest::from_bytes(bytes(number)),
         requested_at: time(),

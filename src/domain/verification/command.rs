@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::ids::{Digest, ReservationId, VerificationId};
 use crate::payment::Payment;
 use crate::rejection::Rejection;
+use crate::tenant::TenantId;
 use crate::transaction::FinalizedTransaction;
 use crate::verification::event::{Consumer, Proven};
 
@@ -48,6 +49,8 @@ pub enum Command {
 pub struct Request {
     /// Of the new verification.
     pub verification: VerificationId,
+    /// Whose it will be.
+    pub tenant: TenantId,
     /// What was handed in.
     pub payment: Box<Payment>,
     /// SHA-256 of the request's body.

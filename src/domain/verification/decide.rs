@@ -57,6 +57,7 @@ pub fn decide(state: Option<&Verification>, command: Command) -> Result<Vec<Even
 fn requested(request: Request) -> Event {
     VerificationRequested {
         verification: request.verification,
+        tenant: request.tenant,
         payment: request.payment,
         body: request.body,
         requested_at: request.now,

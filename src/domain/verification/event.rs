@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Digest, ReservationId, TransactionHash, VerificationId};
 use crate::payment::Payment;
 use crate::rejection::Rejection;
+use crate::tenant::TenantId;
 use crate::transaction::BlockRef;
 
 /// Somebody handed in a payment.
@@ -18,6 +19,9 @@ use crate::transaction::BlockRef;
 pub struct VerificationRequested {
     /// Its id.
     pub verification: VerificationId,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
     /// What was handed in, without the proofs.
     pub payment: Box<Payment>,
     /// SHA-256 of the request's body: tells a repeat from another request.

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::ids::{Digest, ReservationId, VerificationId};
 use crate::payment::Payment;
 use crate::rejection::Rejection;
+use crate::tenant::TenantId;
 use crate::transaction::BlockRef;
 use crate::verification::event::{Consumer, VerificationConfirmed, VerificationRequested};
 
@@ -14,6 +15,8 @@ use crate::verification::event::{Consumer, VerificationConfirmed, VerificationRe
 pub struct Verification {
     /// Its id.
     pub id: VerificationId,
+    /// Whose it is.
+    pub tenant: TenantId,
     /// Events so far: the version to expect when appending.
     pub version: u64,
     /// What was handed in.
@@ -118,6 +121,7 @@ impl Verification {
     fn begin(requested: &VerificationRequested) -> Self {
         Self {
             id: requested.verification,
+            tenant: requested.tenant.clone(),
             version: 1,
             payment: requested.payment.clone(),
             body: requested.body,

@@ -21,6 +21,7 @@ use crate::ids::{Digest, ReservationId, TransactionHash, VerificationId};
 use crate::payment::{ConsumeOn, Payment};
 use crate::rejection::Rejection;
 use crate::sample::{self, at, block, identity, transaction, transaction_with, units};
+use crate::tenant::TenantId;
 
 /// What a payment needs beside its transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,7 @@ fn reservation(number: u128) -> ReservationId {
 fn request(payment: &Payment) -> Request {
     Request {
         verification: id(),
+        tenant: TenantId::default(),
         payment: Box::new(payment.clone()),
         body: Digest::from_bytes([1; 32]),
         now: at(60),
@@ -68,8 +70,8 @@ fn request(payment: &Payment) -> Request {
 }
 
 fn requested(payment: &Payment) -> Event {
-    let Request { verification, payment, body, now } = request(payment);
-    VerificationRequested { verification, payment, body, requested_at: now }.into()
+    let Request { verification, tenant, payment, body, now } = request(payment);
+    VerificationRequested { verification, tenant, payment, body, requested_at: now }.into()
 }
 
 fn proven() -> Proven {

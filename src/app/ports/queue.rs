@@ -1,0 +1,148 @@
+//! The port of the job queue. A job carries ids, nothing else: what it must do is read from the log.
+//!
+//! Nothing here may be rested on: a queue that was lost is filled again from the log, and a job that
+//! runs twice must not matter.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ccd402_domain::ids::VerificationId;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ports::log::Position;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Job {
+    /// Check the identity proof or the signatures of a verification.
+    CheckIdentity {
+        /// Whose.
+        verification: VerificationId,
+    },
+    /// Find out about a transaction that the follower does not know.
+    ResolveTransaction {
+        /// Who waits for it.
+        verification: VerificationId,
+    },
+    /// Tell one webhook of one event.
+    DeliverWebhook {
+        /// Which webhook.
+        webhook: Uuid,
+        /// The event's position.
+        position: Position,
+    },
+}
+
+/// A job's name: the same job has the same, so that it is queued once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub Uuid);
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// It waits for its time or a free worker.
+    Waiting,
+    /// A worker has it.
+    Running,
+    /// It failed for good: somebody must look.
+    Dead,
+}
+
+/// A job in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queued {
+    /// Its name.
+    pub id: JobId,
+    /// What it is.
+    #[serde(flatten)]
+    pub job: Job,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Not before this time.
+    pub run_at: DateTime<Utc>,
+    /// What the last try said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// How full the queue is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueDepth {
+    /// Jobs that wait or run.
+    pub waiting: u64,
+    /// Jobs that failed for good.
+    pub dead: u64,
+    /// How long the oldest that is due has waited.
+    pub oldest_due: Duration,
+}
+
+/// The queue could not be asked, or takes no more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// As much waits as may.
+    #[error("the job queue is full")]
+    Full,
+    /// It cannot be reached or fails.
+    #[error("the job queue cannot be used: {0}")]
+    Unavailable(String),
+}
+
+/// The job queue.
+#[async_trait]
+pub trait JobQueue: Send + Sync {
+    /// Queues jobs; those that are queued already, dead ones included, stay as they are.
+    async fn push(&self, jobs: &[Job]) -> Result<(), QueueError>;
+
+    /// Jobs in a status, oldest first, after a job of the last page, at most `max`.
+    async fn list(
+        &self,
+        status: JobStatus,
+        after: Option<JobId>,
+        max: usize,
+    ) -> Result<Vec<Queued>, QueueError>;
+
+    /// One job.
+    async fn show(&self, id: JobId) -> Result<Option<Queued>, QueueError>;
+
+    /// Has a waiting or dead job run now, its tries forgotten; false where there is none.
+    async fn retry(&self, id: JobId) -> Result<bool, QueueError>;
+
+    /// Forgets a job that does not run; false where there is none.
+    async fn drop_job(&self, id: JobId) -> Result<bool, QueueError>;
+
+    /// How full it is.
+    async fn depth(&self) -> Result<QueueDepth, QueueError>;
+}
+
+impl Job {
+    /// Its name, made of what it is.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        let text = self.to_string();
+        JobId(ccd402_domain::ids::uuid_of(&[b"job", text.as_bytes()]))
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CheckIdentity { verification } => write!(f, "check_identity {verification}"),
+            Self::ResolveTransaction { verification } => {
+                write!(f, "resolve_transaction {verification}")
+            }
+            Self::DeliverWebhook { webhook, position } => {
+                write!(f, "deliver_webhook {webhook} {position}")
+            }
+        }
+    }
+}
