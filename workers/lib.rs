@@ -7,6 +7,8 @@
 pub mod backoff;
 pub mod error;
 pub mod follower;
+pub mod jobs;
 pub mod projector;
+mod resolve;
 pub mod resolver;
 pub mod sweeper;

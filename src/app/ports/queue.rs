@@ -4,6 +4,7 @@
 //! runs twice must not matter.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,6 +36,18 @@ pub enum Job {
         /// The event's position.
         position: Position,
     },
+}
+
+/// The sort of a job. Each has a queue of its own, so that none waits behind another sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// [`Job::CheckIdentity`].
+    CheckIdentity,
+    /// [`Job::ResolveTransaction`].
+    ResolveTransaction,
+    /// [`Job::DeliverWebhook`].
+    DeliverWebhook,
 }
 
 /// A job's name: the same job has the same, so that it is queued once.
@@ -98,12 +111,16 @@ pub enum QueueError {
 }
 
 /// The job queue.
+///
+/// It holds a bounded number of jobs of each kind that wait or run. A queue that lost what it held
+/// has lost its checkpoints, too: that is how it is noticed.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Queues jobs; those that are queued already, dead ones included, stay as they are.
+    /// Queues jobs, all or none of a kind; those that are queued already, dead ones included, stay
+    /// as they are.
     async fn push(&self, jobs: &[Job]) -> Result<(), QueueError>;
 
-    /// Jobs in a status, oldest first, after a job of the last page, at most `max`.
+    /// Jobs in a status, in the order of their ids, after one, at most `max`.
     async fn list(
         &self,
         status: JobStatus,
@@ -120,16 +137,68 @@ pub trait JobQueue: Send + Sync {
     /// Forgets a job that does not run; false where there is none.
     async fn drop_job(&self, id: JobId) -> Result<bool, QueueError>;
 
-    /// How full it is.
+    /// How full it is, all kinds together.
     async fn depth(&self) -> Result<QueueDepth, QueueError>;
+
+    /// Up to which position jobs were derived from the log, by whoever goes by this name.
+    async fn checkpoint(&self, name: &str) -> Result<Option<Position>, QueueError>;
+
+    /// Notes it, after the jobs were pushed.
+    async fn set_checkpoint(&self, name: &str, position: Position) -> Result<(), QueueError>;
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] =
+        [Self::CheckIdentity, Self::ResolveTransaction, Self::DeliverWebhook];
+
+    /// Its name in queues, metrics and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CheckIdentity => "check_identity",
+            Self::ResolveTransaction => "resolve_transaction",
+            Self::DeliverWebhook => "deliver_webhook",
+        }
+    }
 }
 
 impl Job {
+    /// Its sort.
+    #[must_use]
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::CheckIdentity { .. } => JobKind::CheckIdentity,
+            Self::ResolveTransaction { .. } => JobKind::ResolveTransaction,
+            Self::DeliverWebhook { .. } => JobKind::DeliverWebhook,
+        }
+    }
+
     /// Its name, made of what it is.
     #[must_use]
     pub fn id(&self) -> JobId {
         let text = self.to_string();
         JobId(ccd402_domain::ids::uuid_of(&[b"job", text.as_bytes()]))
+    }
+}
+
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Ok(Self(text.parse()?))
     }
 }
 

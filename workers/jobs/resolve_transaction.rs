@@ -1,0 +1,26 @@
+//! Finds out about a transaction that the follower has passed or may have missed.
+//!
+//! What follows from it is decided in `app`, under the verification's own lock; a second run finds
+//! the first one's events and does nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ccd402_app::facilitator::Facilitator;
+use ccd402_app::ports::queue::Job;
+
+use crate::jobs::{Handler, Ran};
+use crate::resolve::resolve;
+
+/// Runs [`Job::ResolveTransaction`].
+pub struct ResolveTransaction(pub Arc<Facilitator>);
+
+#[async_trait]
+impl Handler for ResolveTransaction {
+    async fn run(&self, job: Job, _attempt: u32) -> Ran {
+        match job {
+            Job::ResolveTransaction { verification } => resolve(&self.0, verification).await,
+            other => Ran::Dead { why: format!("{other} is no job of this kind") },
+        }
+    }
+}
