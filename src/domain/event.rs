@@ -12,6 +12,10 @@ use crate::verification::event::{
     BindingVerified, IdentityVerified, PaymentConsumed, PaymentReleased, PaymentReserved,
     TransferFinalized, VerificationConfirmed, VerificationFailed, VerificationRequested,
 };
+use crate::webhook::event::{
+    WebhookChanged, WebhookCheckpointed, WebhookCreated, WebhookDeleted, WebhookDelivered,
+    WebhookDisabled, WebhookEnabled, WebhookSecretRotated,
+};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident;)+) => {
@@ -94,6 +98,22 @@ events! {
     BlockFollowed;
     /// An answer was given under an Idempotency-Key.
     AnswerRecorded;
+    /// Somebody wants to be told of a tenant's verifications.
+    WebhookCreated;
+    /// Its settings were changed.
+    WebhookChanged;
+    /// It has a new secret.
+    WebhookSecretRotated;
+    /// It is told again.
+    WebhookEnabled;
+    /// It is told no more for the time being.
+    WebhookDisabled;
+    /// It is gone for good.
+    WebhookDeleted;
+    /// How far its deliveries have come.
+    WebhookCheckpointed;
+    /// A delivery was tried.
+    WebhookDelivered;
 }
 
 /// An event that cannot be read back.

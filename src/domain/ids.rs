@@ -1,4 +1,4 @@
-//! Identifiers: hashes of the chain, digests of our own, and ids of verifications.
+//! Identifiers: hashes of the chain, digests of our own, and ids of what has a stream.
 
 use std::fmt;
 use std::str::FromStr;
@@ -128,6 +128,11 @@ uuid_type! {
 uuid_type! {
     /// Id of a reservation: who holds it may release it.
     ReservationId
+}
+
+uuid_type! {
+    /// Id of a webhook.
+    WebhookId
 }
 
 /// UUIDv5 of the parts, each with its length before it, so that no two lists of parts collide.

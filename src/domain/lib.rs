@@ -22,3 +22,4 @@ pub mod tenant;
 mod text;
 pub mod transaction;
 pub mod verification;
+pub mod webhook;

@@ -80,6 +80,11 @@ codes! {
     IdempotencyKeyReused "idempotency_key_reused" false "The Idempotency-Key was used with another body";
     VerificationNotFound "verification_not_found" false "There is no such verification";
     ReservationNotHeld "reservation_not_held" false "The reservation is not held any more";
+    WebhookNotFound "webhook_not_found" false "There is no such webhook";
+    WebhookUrlRefused "webhook_url_refused" false "Webhooks may not be sent to this URL";
+    WebhookLimitReached "webhook_limit_reached" false "The tenant has as many webhooks as it may";
+    DeliveryNotFound "delivery_not_found" false "The webhook hears of no such event";
+    DeliveryOutOfOrder "delivery_out_of_order" true "An earlier event of the verification is still to be delivered";
     RouteNotFound "route_not_found" false "There is no such route";
     MethodNotAllowed "method_not_allowed" false "The route does not take this method";
     Overloaded "overloaded" true "Too much is waiting; try again later";

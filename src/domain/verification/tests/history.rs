@@ -73,6 +73,8 @@ fn every_event_reads_back_from_its_json() {
         followed(),
         answer.into(),
     ];
+    let events = events.into_iter().chain(crate::webhook::tests::examples());
+    let events: Vec<Event> = events.collect();
     let names: Vec<_> = events.iter().map(Event::name).collect();
     assert_eq!(names, Event::NAMES, "every type has its example");
     for event in events {

@@ -1,0 +1,140 @@
+//! What is known of a Webhook: the fold of its events.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::event::Event;
+use crate::ids::WebhookId;
+use crate::tenant::TenantId;
+use crate::verification::state::BrokenHistory;
+use crate::webhook::event::{WebhookCreated, WhyDisabled};
+use crate::webhook::transition::Transition;
+
+/// A Webhook as its events tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Of whose verifications it hears.
+    pub tenant: TenantId,
+    /// Events so far: the version to expect when appending.
+    pub version: u64,
+    /// Where messages go.
+    pub url: String,
+    /// For people.
+    pub description: String,
+    /// Of what it hears.
+    pub types: BTreeSet<Transition>,
+    /// It hears of what happens after this position.
+    pub since: u64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Which secret signs.
+    pub secret: SecretNumber,
+    /// Whether it is told.
+    pub status: Status,
+}
+
+/// Whether a webhook is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is.
+    Enabled,
+    /// Not until it is enabled.
+    Disabled {
+        /// Why.
+        why: WhyDisabled,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// Never more.
+    Deleted,
+}
+
+/// Which secret signs, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretNumber {
+    /// The newest; the first is 1.
+    pub number: u64,
+    /// Until when the one before it signs as well.
+    pub previous_valid_until: Option<DateTime<Utc>>,
+}
+
+impl SecretNumber {
+    /// The numbers of the secrets that sign at a time, newest first.
+    pub fn signing(self, now: DateTime<Utc>) -> impl Iterator<Item = u64> {
+        let previous = self.previous_valid_until.filter(|until| now < *until);
+        std::iter::once(self.number).chain(previous.map(|_| self.number - 1))
+    }
+}
+
+impl Webhook {
+    /// Folds a stream; `None` where it is empty.
+    ///
+    /// # Errors
+    /// Where an event cannot follow those before it.
+    pub fn fold<'a>(
+        events: impl IntoIterator<Item = &'a Event>,
+    ) -> Result<Option<Self>, BrokenHistory> {
+        events.into_iter().try_fold(None, |state, event| evolve(state, event).map(Some))
+    }
+
+    /// Whether it is told of a transition at a position.
+    #[must_use]
+    pub fn hears(&self, transition: Transition, position: u64) -> bool {
+        position > self.since && self.types.contains(&transition)
+    }
+
+    fn begin(created: &WebhookCreated) -> Self {
+        Self {
+            id: created.webhook,
+            tenant: created.tenant.clone(),
+            version: 1,
+            url: created.url.clone(),
+            description: created.description.clone(),
+            types: created.types.clone(),
+            since: created.since,
+            created_at: created.created_at,
+            secret: SecretNumber { number: 1, previous_valid_until: None },
+            status: Status::Enabled,
+        }
+    }
+}
+
+/// The state after one more event.
+///
+/// # Errors
+/// Where the event cannot follow: history must not be guessed at.
+pub fn evolve(state: Option<Webhook>, event: &Event) -> Result<Webhook, BrokenHistory> {
+    let version = state.as_ref().map_or(1, |state| state.version + 1);
+    let broken = BrokenHistory { event: event.name(), version };
+    let Some(mut next) = state else {
+        return match event {
+            Event::WebhookCreated(created) => Ok(Webhook::begin(created)),
+            _ => Err(broken),
+        };
+    };
+    next.version = version;
+    match (event, next.status) {
+        (_, Status::Deleted) => return Err(broken),
+        (Event::WebhookChanged(changed), _) => {
+            next.url = changed.url.clone().unwrap_or(next.url);
+            next.description = changed.description.clone().unwrap_or(next.description);
+            next.types = changed.types.clone().unwrap_or(next.types);
+        }
+        (Event::WebhookSecretRotated(rotated), _) if rotated.number == next.secret.number + 1 => {
+            next.secret = SecretNumber {
+                number: rotated.number,
+                previous_valid_until: Some(rotated.previous_valid_until),
+            };
+        }
+        (Event::WebhookEnabled(_), Status::Disabled { .. }) => next.status = Status::Enabled,
+        (Event::WebhookDisabled(disabled), Status::Enabled) => {
+            next.status = Status::Disabled { why: disabled.why, at: disabled.at };
+        }
+        (Event::WebhookDeleted(_), _) => next.status = Status::Deleted,
+        _ => return Err(broken),
+    }
+    Ok(next)
+}
