@@ -24,6 +24,7 @@ use http::StatusCode;
 use tracing::Instrument as _;
 
 use crate::api::Api;
+use crate::caller::Caller;
 use crate::problem::{Problem, Shape};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 
@@ -55,8 +56,9 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
     response
 }
 
-async fn within_limits(api: &Api, request: Request, next: Next) -> Result<Response, Problem> {
+async fn within_limits(api: &Api, mut request: Request, next: Next) -> Result<Response, Problem> {
     must_be_short(api, &request)?;
+    request.extensions_mut().insert(Caller::without_key());
     // A probe that is shed would have a busy process restarted.
     let is_probe = request.uri().path() == "/health";
     let permit = api.requests.try_acquire();

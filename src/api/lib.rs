@@ -6,6 +6,7 @@
 mod api;
 mod around;
 mod body;
+mod caller;
 mod fault;
 mod headers;
 pub mod health;

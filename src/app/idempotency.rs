@@ -1,11 +1,12 @@
 //! Idempotency-Keys: the same key and body hear the stored answer; the same key with another body is
-//! refused. Answers are events, so they outlive a crash.
+//! refused. Answers are events, so they outlive a crash. Each tenant has keys of its own.
 
 use std::str::FromStr;
 
 use ccd402_domain::event::{AnswerRecorded, Event};
-use ccd402_domain::ids::{Digest, VerificationId, uuid_of};
+use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -46,13 +47,13 @@ pub(crate) enum Route {
 }
 
 impl IdempotencyKey {
-    pub(crate) fn id(&self, route: Route) -> Uuid {
+    pub(crate) fn id(&self, tenant: &TenantId, route: Route) -> Uuid {
         let route: &[u8] = match route {
             Route::Verify => b"verify",
             Route::Settle => b"settle",
             Route::Submit => b"submit",
         };
-        uuid_of(&[b"idempotency", route, self.0.as_bytes()])
+        tenant.uuid_of(&[b"idempotency", route, self.0.as_bytes()])
     }
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn body_digest(body: &[u8]) -> Digest {
 /// A call that may carry a key.
 #[derive(Clone, Copy)]
 pub(crate) struct Keyed<'a> {
+    pub(crate) tenant: &'a TenantId,
     pub(crate) route: Route,
     pub(crate) key: Option<&'a IdempotencyKey>,
     pub(crate) body: Digest,
@@ -71,7 +73,7 @@ pub(crate) struct Keyed<'a> {
 
 impl Keyed<'_> {
     fn stream(&self) -> Option<StreamId> {
-        self.key.map(|key| StreamId::answer(key.id(self.route)))
+        self.key.map(|key| StreamId::answer(key.id(self.tenant, self.route)))
     }
 }
 

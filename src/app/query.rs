@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ccd402_domain::ids::VerificationId;
+use ccd402_domain::tenant::Reach;
 use ccd402_domain::verification::state::Verification;
 use tokio::time::Instant;
 
@@ -16,12 +17,13 @@ const CHAIN_RETRY: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Facilitator {
-    /// A verification as it stands; with `wait`, as it stands once it is decided or time is up.
+    /// A verification within reach as it stands; with `wait`, as it stands once it is decided or time is up.
     ///
     /// # Errors
     /// Where the log cannot be read.
     pub async fn query(
         &self,
+        reach: &Reach,
         id: VerificationId,
         wait: Duration,
     ) -> Result<Option<Verification>, Error> {
@@ -31,7 +33,8 @@ impl Facilitator {
             let changed = entry.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let state = self.load(id).await?;
+            // Another tenant's is not there: it must not be told from one that never was.
+            let state = self.load(id).await?.filter(|state| reach.covers(&state.tenant));
             let is_open = state.as_ref().is_some_and(|state| !state.is_decided());
             if !is_open || Instant::now() >= deadline {
                 return Ok(state);

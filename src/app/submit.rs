@@ -5,6 +5,7 @@
 
 use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::TenantId;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
 use uuid::Uuid;
@@ -23,24 +24,26 @@ pub enum Submitted {
 }
 
 impl Facilitator {
-    /// Takes a submission in.
+    /// Takes a submission of a tenant's in.
     ///
     /// # Errors
     /// A malformed body, or a fault of ours.
     pub async fn submit(
         &self,
+        tenant: &TenantId,
         body: &[u8],
         key: Option<&IdempotencyKey>,
     ) -> Result<Result<Submitted, Rejection>, Error> {
         let digest = body_digest(body);
-        let id = VerificationId(key.map_or_else(Uuid::now_v7, |key| key.id(Route::Submit)));
+        let id = key.map_or_else(Uuid::now_v7, |key| key.id(tenant, Route::Submit));
+        let id = VerificationId(id);
         // Before any rule: a repeat hears of what was taken in, also when time or room is up.
         if key.is_some()
             && let Some(state) = self.load(id).await?
         {
             return Ok(repeated(state, digest));
         }
-        let handed = match self.read(body, digest)? {
+        let handed = match self.read(tenant, body, digest)? {
             Ok(handed) => handed,
             Err(rejection) => return Ok(Err(rejection)),
         };

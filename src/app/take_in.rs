@@ -1,6 +1,6 @@
 //! Takes a payment in: decoding, the rules that need no IO, and the event that says it was asked for.
 
-use ccd402_domain::ids::{Digest, VerificationId, uuid_of};
+use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::payment::{Payment, Proofs};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::tenant::TenantId;
@@ -16,25 +16,27 @@ use crate::ports::log::{ATTACHMENT_BYTES_MAX, Append, AppendError, StreamId};
 
 /// A payment that passed every rule that needs no IO.
 pub(crate) struct Handed {
+    tenant: TenantId,
     payment: Payment,
     proofs: Vec<u8>,
     body: Digest,
 }
 
 impl Handed {
-    /// The id that every presentation of this payment has, so that a repeat meets what is known
+    /// The id that every presentation of this payment by one tenant has, so that a repeat meets what is known
     /// already. Everything that can decide its outcome is in it: who hands in another's transfer
     /// with one thing changed gets a verification of his own, and spoils nobody's.
     pub(crate) fn payment_id(&self) -> VerificationId {
         let payment = serde_json::to_vec(&self.payment).expect("a payment has a JSON");
-        VerificationId(uuid_of(&[b"payment", &payment, &self.proofs]))
+        VerificationId(self.tenant.uuid_of(&[b"payment", &payment, &self.proofs]))
     }
 }
 
 impl Facilitator {
-    /// Reads a body as a payment.
+    /// Reads a body as a payment that a tenant hands in.
     pub(crate) fn read(
         &self,
+        tenant: &TenantId,
         body: &[u8],
         digest: Digest,
     ) -> Result<Result<Handed, Rejection>, Error> {
@@ -53,7 +55,7 @@ impl Facilitator {
                 let detail = "the presentation or the signatures are too large";
                 return Err(Rejection::new(ReasonCode::InvalidPayload, detail));
             }
-            Ok(Handed { payment, proofs, body: digest })
+            Ok(Handed { tenant: tenant.clone(), payment, proofs, body: digest })
         }))
     }
 
@@ -66,7 +68,7 @@ impl Facilitator {
         let attachment = (!handed.proofs.is_empty()).then_some(handed.proofs);
         let request = Request {
             verification: id,
-            tenant: TenantId::default(),
+            tenant: handed.tenant,
             payment: Box::new(handed.payment),
             body: handed.body,
             now,

@@ -6,6 +6,7 @@ use ccd402_domain::event::AnswerRecorded;
 use ccd402_domain::ids::{ReservationId, VerificationId};
 use ccd402_domain::payment::ConsumeOn;
 use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::TenantId;
 use ccd402_domain::verification::command::Command;
 use ccd402_domain::verification::event::Consumer;
 use ccd402_domain::verification::state::{Outcome, Verification};
@@ -20,6 +21,8 @@ use crate::idempotency::{IdempotencyKey, Keyed, Route, body_digest};
 /// A call of `/verify` or `/settle`.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
+    /// Who calls.
+    pub tenant: &'a TenantId,
     /// The request's body.
     pub body: &'a [u8],
     /// Its Idempotency-Key.
@@ -74,7 +77,7 @@ impl Facilitator {
         call: &Call<'_>,
         keyed: Keyed<'_>,
     ) -> Result<Result<Verification, Rejection>, Error> {
-        let handed = match self.read(call.body, keyed.body)? {
+        let handed = match self.read(call.tenant, call.body, keyed.body)? {
             Ok(handed) => handed,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -144,5 +147,5 @@ fn recorded(
 
 /// A call with its key, if it carries one.
 pub(crate) fn keyed<'a>(route: Route, call: &Call<'a>) -> Keyed<'a> {
-    Keyed { route, key: call.key, body: body_digest(call.body) }
+    Keyed { tenant: call.tenant, route, key: call.key, body: body_digest(call.body) }
 }

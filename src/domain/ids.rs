@@ -129,10 +129,13 @@ uuid_type! {
     /// Id of a reservation: who holds it may release it.
     ReservationId
 }
-
 uuid_type! {
     /// Id of a webhook.
     WebhookId
+}
+uuid_type! {
+    /// Id of an API key; it is in the key's text, and no secret.
+    KeyId
 }
 
 /// UUIDv5 of the parts, each with its length before it, so that no two lists of parts collide.

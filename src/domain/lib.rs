@@ -11,6 +11,7 @@ pub mod challenge;
 pub mod event;
 pub mod follower;
 pub mod ids;
+pub mod key;
 pub mod memo;
 pub mod payment;
 pub mod preset;

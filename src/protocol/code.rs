@@ -85,6 +85,15 @@ codes! {
     WebhookLimitReached "webhook_limit_reached" false "The tenant has as many webhooks as it may";
     DeliveryNotFound "delivery_not_found" false "The webhook hears of no such event";
     DeliveryOutOfOrder "delivery_out_of_order" true "An earlier event of the verification is still to be delivered";
+    KeyRequired "key_required" false "An API key is required and missing";
+    KeyInvalid "key_invalid" false "The API key is unknown or malformed";
+    KeyExpired "key_expired" false "The API key has expired";
+    KeyRevoked "key_revoked" false "The API key was revoked";
+    ScopeMissing "scope_missing" false "The API key does not allow this";
+    RateLimited "rate_limited" true "The API key has sent too many requests";
+    TooManyInFlight "too_many_in_flight" true "The API key has too many requests in progress";
+    TenantFull "tenant_full" true "The tenant has too many verifications waiting";
+    KeyNotFound "key_not_found" false "There is no such API key";
     RouteNotFound "route_not_found" false "There is no such route";
     MethodNotAllowed "method_not_allowed" false "The route does not take this method";
     Overloaded "overloaded" true "Too much is waiting; try again later";

@@ -52,6 +52,33 @@ pub(crate) fn stream_after(name: &StreamId, version: u64) -> Range<IVec> {
     stream(name, version.saturating_add(1))..stream(name, u64::MAX)
 }
 
+/// Keys of the streams whose names begin so, from after one of them.
+pub(crate) fn streams_after(prefix: &str, after: Option<&StreamId>) -> Range<IVec> {
+    let first = format!("s|{prefix}").into_bytes();
+    let mut end = first.clone();
+    // Names are ASCII: this byte is greater than any that may follow.
+    end.push(0xff);
+    let start = match after {
+        Some(last) => past_stream(last).max(IVec::from(first)),
+        None => IVec::from(first),
+    };
+    start..IVec::from(end)
+}
+
+/// The first key that cannot be the stream's.
+fn past_stream(name: &StreamId) -> IVec {
+    let mut key = stream(name, u64::MAX).to_vec();
+    key.push(0);
+    IVec::from(key)
+}
+
+/// The name in a stream's key.
+pub(crate) fn name_of_stream(key: &[u8]) -> Option<&str> {
+    let name = key.strip_prefix(b"s|")?;
+    let name = name.get(..name.len().checked_sub(9)?)?;
+    std::str::from_utf8(name).ok()
+}
+
 /// The last eight bytes of a stream's key.
 pub(crate) fn version_of_stream(key: &[u8]) -> Option<u64> {
     number(key.get(key.len().checked_sub(8)?..)?)

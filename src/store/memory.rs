@@ -117,6 +117,16 @@ impl EventLog for MemoryLog {
         self.kept().tip.waiting
     }
 
+    async fn streams(
+        &self,
+        prefix: &str,
+        after: Option<&StreamId>,
+        max: usize,
+    ) -> Result<Vec<StreamId>, ReadError> {
+        let kept = self.kept();
+        Ok(read::streams(&kept.table, kept.tip.position, (prefix, after), max)?)
+    }
+
     async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(read::attachment(&self.kept().table, stream)?)
     }

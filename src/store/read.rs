@@ -173,6 +173,32 @@ pub(crate) fn waiting(
     Ok(page)
 }
 
+/// Names of streams that begin with a prefix, after one of them, at most `max`.
+pub(crate) fn streams(
+    table: &impl Table,
+    head: Position,
+    (prefix, after): (&str, Option<&StreamId>),
+    max: usize,
+) -> Result<Vec<StreamId>, Error> {
+    let mut names: Vec<StreamId> = Vec::new();
+    let mut last = after.cloned();
+    while names.len() < max.min(READ_EVENTS_MAX) {
+        // The first key of a name, then straight to the next name: streams may be long.
+        let mut entries = table.entries(keys::streams_after(prefix, last.as_ref()));
+        let Some(entry) = entries.next() else { break };
+        let (key, value) = entry?;
+        let (name, position) = keys::name_of_stream(&key)
+            .zip(keys::number(&value))
+            .ok_or_else(|| Error::damaged(head, "the index of streams cannot be read"))?;
+        let name = StreamId::from_stored(name.to_owned());
+        if position <= head {
+            names.push(name.clone());
+        }
+        last = Some(name);
+    }
+    Ok(names)
+}
+
 /// What is kept beside a stream.
 pub(crate) fn attachment(table: &impl Table, stream: &StreamId) -> Result<Option<Vec<u8>>, Error> {
     Ok(table.value(&keys::attachment(stream))?.map(|bytes| bytes.to_vec()))

@@ -8,11 +8,13 @@ use axum::response::Response;
 use ccd402_app::answer::Answer;
 use ccd402_app::verify::Call;
 use ccd402_domain::ids::TransactionHash;
+use ccd402_domain::key::scope::Scope;
 use ccd402_protocol::facilitator::SettleResponse;
 use http::StatusCode;
 use serde::Deserialize;
 
 use crate::api::Api;
+use crate::caller::Caller;
 use crate::problem::{Named, Problem};
 use crate::routes::verify::{extra, no_conflict};
 use crate::{body, headers, reply};
@@ -51,13 +53,15 @@ struct WireTransfer<'a> {
 
 pub(crate) async fn settle(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
+    caller.must(Scope::Submit)?;
     let key = headers::idempotency_key(request.headers())?;
     let asked = headers::preferred_wait(request.headers()).unwrap_or(api.options.wait_default);
     let body = body::read(&api, request).await?;
     let wait = api.wait(asked);
-    let call = Call { body: &body, key: key.as_ref(), wait: wait.duration };
+    let call = Call { tenant: &caller.tenant, body: &body, key: key.as_ref(), wait: wait.duration };
     let settled = api.facilitator.settle(call).await;
     let settled = settled.map_err(|error| api.fault(error));
     match settled.and_then(|answer| no_conflict(&answer).map(|()| answer)) {

@@ -9,6 +9,7 @@ use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
 
 use crate::api::Api;
+use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::wire::Verification;
 use crate::{headers, reply};
@@ -16,12 +17,15 @@ use crate::{headers, reply};
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
+    let reach = caller.reach()?;
     let asked = headers::query_wait(request.uri())?;
     let id = verification_id(&id)?;
     let wait = api.wait(asked);
-    let found = api.facilitator.query(id, wait.duration).await.map_err(|error| api.fault(error))?;
+    let found = api.facilitator.query(&reach, id, wait.duration).await;
+    let found = found.map_err(|error| api.fault(error))?;
     let state = found.ok_or_else(not_found)?;
     let now = api.facilitator.clock().now();
     Ok(reply::json(StatusCode::OK, &Verification::of(&state, &api.status_url(id), now)))

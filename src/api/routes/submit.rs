@@ -5,23 +5,27 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use ccd402_app::submit::Submitted;
+use ccd402_domain::key::scope::Scope;
 use ccd402_domain::rejection::Rejection;
 use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
 use crate::api::Api;
+use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::wire::{Accepted, PENDING, Verification};
 use crate::{body, headers, reply};
 
 pub(crate) async fn submit(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
+    caller.must(Scope::Submit)?;
     let key = headers::idempotency_key(request.headers())?;
     let body = body::read(&api, request).await?;
-    let submitted = api.facilitator.submit(&body, key.as_ref()).await;
+    let submitted = api.facilitator.submit(&caller.tenant, &body, key.as_ref()).await;
     let submitted = submitted.map_err(|error| api.fault(error))?.map_err(refused)?;
     let (url, mut response) = match submitted {
         Submitted::New(id) => {

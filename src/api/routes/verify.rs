@@ -7,24 +7,28 @@ use axum::response::Response;
 use ccd402_app::answer::{Answer, Subject};
 use ccd402_app::verify::Call;
 use ccd402_domain::ids::ReservationId;
+use ccd402_domain::key::scope::Scope;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::facilitator::VerifyResponse;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::api::Api;
+use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::{body, headers, reply};
 
 pub(crate) async fn verify(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
+    caller.must(Scope::Submit)?;
     let key = headers::idempotency_key(request.headers())?;
     let asked = headers::preferred_wait(request.headers()).unwrap_or(api.options.wait_default);
     let body = body::read(&api, request).await?;
     let wait = api.wait(asked);
-    let call = Call { body: &body, key: key.as_ref(), wait: wait.duration };
+    let call = Call { tenant: &caller.tenant, body: &body, key: key.as_ref(), wait: wait.duration };
     let answer = api.facilitator.verify(call).await.map_err(|error| api.fault(error))?;
     no_conflict(&answer)?;
     Ok(reply::json(StatusCode::OK, &response(&api, answer)))

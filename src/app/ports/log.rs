@@ -204,6 +204,15 @@ pub trait EventLog: Send + Sync {
     /// How many verifications wait.
     fn waiting_count(&self) -> u64;
 
+    /// Names of streams that begin with a prefix, after one of them, at most `max` and
+    /// [`READ_EVENTS_MAX`]. In byte order, as if each name ended in `|`.
+    async fn streams(
+        &self,
+        prefix: &str,
+        after: Option<&StreamId>,
+        max: usize,
+    ) -> Result<Vec<StreamId>, ReadError>;
+
     /// What is kept beside a stream.
     async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError>;
 }

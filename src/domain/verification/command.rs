@@ -11,6 +11,7 @@ use crate::verification::event::{Consumer, Proven};
 
 /// A command to one Verification.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and is never kept")]
 pub enum Command {
     /// Take this payment in.
     Request(Box<Request>),

@@ -343,6 +343,18 @@ impl EventLog for SledLog {
         self.shared.status.waiting.load(Ordering::Relaxed)
     }
 
+    async fn streams(
+        &self,
+        prefix: &str,
+        after: Option<&StreamId>,
+        max: usize,
+    ) -> Result<Vec<StreamId>, ReadError> {
+        let (prefix, after) = (prefix.to_owned(), after.cloned());
+        let read =
+            move |db: &::sled::Db, head| read::streams(&**db, head, (&prefix, after.as_ref()), max);
+        Ok(self.read_blocking(read).await?)
+    }
+
     async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError> {
         let stream = stream.clone();
         Ok(self.read_point(move |db, _| read::attachment(&**db, &stream)).await?)

@@ -4,6 +4,7 @@ use ccd402_app::contract::payments::{Handed, block, block_ref};
 use ccd402_app::ports::log::{EventLog as _, READ_EVENTS_MAX};
 use ccd402_app::projections::summary::Summary;
 use ccd402_app::verify::Call;
+use ccd402_domain::tenant::TenantId;
 use ccd402_workers::projector::Projector;
 use proptest::prelude::*;
 
@@ -37,7 +38,9 @@ async fn act(bench: &Bench, step: Step, height: &mut u64) {
         }
         Step::Settle(number) => {
             let body = Handed::by(number).body();
-            let call = Call { body: &body, key: None, wait: std::time::Duration::ZERO };
+            let tenant = TenantId::default();
+            let call =
+                Call { tenant: &tenant, body: &body, key: None, wait: std::time::Duration::ZERO };
             bench.facilitator.settle(call).await.unwrap();
         }
     }

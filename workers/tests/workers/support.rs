@@ -9,6 +9,7 @@ use ccd402_app::facilitator::{Facilitator, Options};
 use ccd402_app::ports::chain::{ChainError, FinalizedBlock};
 use ccd402_app::submit::Submitted;
 use ccd402_domain::ids::VerificationId;
+use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_domain::verification::state::Outcome;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_store::MemoryLog;
@@ -56,7 +57,13 @@ impl Bench {
     }
 
     pub(crate) async fn submit(&self, handed: &Handed) -> VerificationId {
-        match self.facilitator.submit(&handed.body(), None).await.unwrap().unwrap() {
+        match self
+            .facilitator
+            .submit(&TenantId::default(), &handed.body(), None)
+            .await
+            .unwrap()
+            .unwrap()
+        {
             Submitted::New(id) => id,
             Submitted::Repeated(state) => panic!("{state:?}"),
         }
@@ -64,7 +71,7 @@ impl Bench {
 
     /// The outcome once it is known; `None` where it is not known after a long time.
     pub(crate) async fn outcome(&self, id: VerificationId) -> Option<Result<(), ReasonCode>> {
-        match self.facilitator.query(id, LONG).await.unwrap().unwrap().outcome {
+        match self.facilitator.query(&Reach::All, id, LONG).await.unwrap().unwrap().outcome {
             Outcome::Pending { .. } => None,
             Outcome::Confirmed { .. } => Some(Ok(())),
             Outcome::Failed(rejection) => Some(Err(rejection.code)),

@@ -10,4 +10,5 @@ mod settle;
 mod submit;
 mod support;
 mod sweep;
+mod tenants;
 mod verify;

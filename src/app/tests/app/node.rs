@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ccd402_app::contract::payments::{Handed, block, block_ref};
 use ccd402_domain::ids::VerificationId;
+use ccd402_domain::tenant::Reach;
 use ccd402_protocol::code::ReasonCode;
 use tokio::time::Instant;
 
@@ -79,7 +80,7 @@ async fn who_waits_notices_what_another_process_decided() {
         let facilitator = bench.facilitator.clone();
         tokio::spawn(async move {
             let begun = Instant::now();
-            let state = facilitator.query(id, WAIT).await.unwrap().unwrap();
+            let state = facilitator.query(&Reach::All, id, WAIT).await.unwrap().unwrap();
             (state.is_decided(), begun.elapsed())
         })
     };
@@ -94,7 +95,7 @@ async fn who_asks_for_nothing_that_exists_does_not_wait() {
     let bench = Bench::new().await;
     let nobody = VerificationId(uuid::Uuid::from_u128(1));
     let begun = Instant::now();
-    assert_eq!(bench.facilitator.query(nobody, WAIT).await.unwrap(), None);
+    assert_eq!(bench.facilitator.query(&Reach::All, nobody, WAIT).await.unwrap(), None);
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ccd402_app::contract::payments::Handed;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::verify::Call;
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
 
 use crate::support::{Bench, NO_WAIT, WAIT, is_valid, reason};
@@ -40,7 +41,8 @@ async fn settle(
     key: Option<&'static str>,
 ) -> Result<(), ReasonCode> {
     let key = key.map(|key| key.parse().unwrap());
-    let call = Call { body: &handed.body(), key: key.as_ref(), wait: NO_WAIT };
+    let (tenant, body) = (TenantId::default(), handed.body());
+    let call = Call { tenant: &tenant, body: &body, key: key.as_ref(), wait: NO_WAIT };
     reason(&facilitator.settle(call).await.unwrap()).map(|_| ())
 }
 

@@ -7,6 +7,7 @@ use ccd402_app::error::Error;
 use ccd402_app::facilitator::Options;
 use ccd402_app::idempotency::IdempotencyKey;
 use ccd402_app::submit::Submitted;
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
 use chrono::TimeDelta;
 
@@ -36,7 +37,7 @@ async fn a_key_repeats_its_submission_for_the_same_body_alone() {
     let (handed, other) = (Handed::by(1), Handed::by(2));
     let submit = |body: Vec<u8>| {
         let facilitator = bench.facilitator.clone();
-        async move { facilitator.submit(&body, Some(&key())).await.unwrap() }
+        async move { facilitator.submit(&TenantId::default(), &body, Some(&key())).await.unwrap() }
     };
     let Ok(Submitted::New(id)) = submit(handed.body()).await else { panic!("it is new") };
     let Ok(Submitted::Repeated(state)) = submit(handed.body()).await else { panic!("it is not") };
@@ -57,12 +58,18 @@ async fn no_more_may_wait_than_is_allowed() {
         waiting_max: 1,
     });
     let (handed, other) = (Handed::by(1), Handed::by(2));
-    bench.facilitator.submit(&handed.body(), Some(&key())).await.unwrap().unwrap();
-    let full = bench.facilitator.submit(&other.body(), None).await;
+    bench
+        .facilitator
+        .submit(&TenantId::default(), &handed.body(), Some(&key()))
+        .await
+        .unwrap()
+        .unwrap();
+    let full = bench.facilitator.submit(&TenantId::default(), &other.body(), None).await;
     assert!(matches!(full, Err(Error::Overloaded)));
     let full = verify(&bench.facilitator, &other, None, NO_WAIT).await;
     assert!(matches!(full, Err(Error::Overloaded)));
-    let repeated = bench.facilitator.submit(&handed.body(), Some(&key())).await.unwrap();
+    let repeated =
+        bench.facilitator.submit(&TenantId::default(), &handed.body(), Some(&key())).await.unwrap();
     assert!(matches!(repeated, Ok(Submitted::Repeated(_))), "a repeat needs no room");
 }
 
@@ -70,9 +77,10 @@ async fn no_more_may_wait_than_is_allowed() {
 async fn what_is_refused_leaves_nothing_behind() {
     let bench = Bench::new().await;
     bench.clock.advance(TimeDelta::days(3));
-    let refused = bench.facilitator.submit(&Handed::by(1).body(), None).await.unwrap();
+    let refused =
+        bench.facilitator.submit(&TenantId::default(), &Handed::by(1).body(), None).await.unwrap();
     assert_eq!(refused.unwrap_err().code, ReasonCode::ChallengeExpired);
-    let malformed = bench.facilitator.submit(b"{", None).await;
+    let malformed = bench.facilitator.submit(&TenantId::default(), b"{", None).await;
     assert!(matches!(malformed, Err(Error::Malformed(_))));
     assert_eq!(*bench.facilitator.log().head().borrow(), 1, "the follower's block alone");
 }

@@ -14,6 +14,7 @@ use ccd402_app::submit::Submitted;
 use ccd402_app::verify::Call;
 use ccd402_domain::ids::{ReservationId, VerificationId};
 use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_domain::verification::state::{Outcome, Verification};
 use ccd402_protocol::code::ReasonCode;
 use ccd402_store::MemoryLog;
@@ -74,18 +75,27 @@ impl Bench {
 
     pub(crate) async fn settle(&self, handed: &Handed) -> Answer {
         let body = handed.body();
-        self.facilitator.settle(Call { body: &body, key: None, wait: NO_WAIT }).await.unwrap()
+        self.facilitator
+            .settle(Call { tenant: &TenantId::default(), body: &body, key: None, wait: NO_WAIT })
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn submit(&self, handed: &Handed) -> VerificationId {
-        match self.facilitator.submit(&handed.body(), None).await.unwrap().unwrap() {
+        match self
+            .facilitator
+            .submit(&TenantId::default(), &handed.body(), None)
+            .await
+            .unwrap()
+            .unwrap()
+        {
             Submitted::New(id) => id,
             Submitted::Repeated(state) => panic!("{state:?}"),
         }
     }
 
     pub(crate) async fn state(&self, id: VerificationId) -> Verification {
-        self.facilitator.query(id, NO_WAIT).await.unwrap().unwrap()
+        self.facilitator.query(&Reach::All, id, NO_WAIT).await.unwrap().unwrap()
     }
 
     /// `Ok(())` for confirmed.
@@ -122,7 +132,8 @@ pub(crate) async fn verify(
     wait: Duration,
 ) -> Result<Answer, Error> {
     let key: Option<IdempotencyKey> = key.map(|key| key.parse().unwrap());
-    facilitator.verify(Call { body: &handed.body(), key: key.as_ref(), wait }).await
+    let (tenant, body) = (TenantId::default(), handed.body());
+    facilitator.verify(Call { tenant: &tenant, body: &body, key: key.as_ref(), wait }).await
 }
 
 pub(crate) fn reason(answer: &Answer) -> Result<Option<ReservationId>, ReasonCode> {

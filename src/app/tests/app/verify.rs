@@ -3,6 +3,7 @@
 use ccd402_app::contract::payments::{Handed, account, block, block_ref};
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::ids::ReservationId;
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
 use chrono::TimeDelta;
 use serde_json::json;
@@ -80,16 +81,21 @@ async fn a_reservation_holds_until_it_lapses_or_is_given_back() {
     assert_eq!(reason(&held), Err(ReasonCode::PaymentAlreadyUsed));
 
     let stranger = ReservationId(Uuid::from_u128(1));
-    let refused = bench.facilitator.release(id, stranger).await.unwrap().unwrap_err();
+    let refused =
+        bench.facilitator.release(&TenantId::default(), id, stranger).await.unwrap().unwrap_err();
     assert_eq!(refused.code, ReasonCode::ReservationNotHeld);
-    bench.facilitator.release(id, reservation).await.unwrap().unwrap();
+    bench.facilitator.release(&TenantId::default(), id, reservation).await.unwrap().unwrap();
     let second = bench.verify(&handed, WAIT).await;
     assert!(is_valid(&second));
 
     bench.clock.advance(TimeDelta::seconds(60));
     let third = bench.verify(&handed, WAIT).await;
     assert!(is_valid(&third), "the second hold has lapsed");
-    let late = bench.facilitator.release(id, reason(&second).unwrap().unwrap()).await.unwrap();
+    let late = bench
+        .facilitator
+        .release(&TenantId::default(), id, reason(&second).unwrap().unwrap())
+        .await
+        .unwrap();
     assert_eq!(late.unwrap_err().code, ReasonCode::ReservationNotHeld);
 }
 

@@ -119,6 +119,15 @@ impl EventLog for WatchedLog {
         self.inner.waiting_count()
     }
 
+    async fn streams(
+        &self,
+        prefix: &str,
+        after: Option<&StreamId>,
+        max: usize,
+    ) -> Result<Vec<StreamId>, ReadError> {
+        self.inner.streams(prefix, after, max).await
+    }
+
     async fn attachment(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, ReadError> {
         self.inner.attachment(stream).await
     }
