@@ -4,6 +4,7 @@
 //! before `,"hash":` and closed with `}`); `prevhash` is inside. Whoever has an export can check it
 //! line by line with nothing but a SHA-256. What a log may hold is not decided here.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use ccd402_app::ports::log::{Position, Recorded, StreamId};
@@ -162,6 +163,33 @@ pub fn read(position: Position, line: &[u8]) -> Result<Line, Error> {
     Ok(Line { recorded, previous: read.prevhash, hash: read.hash })
 }
 
+/// What of a line holds it in its place; its data is passed over.
+#[derive(Deserialize)]
+struct Place<'a> {
+    #[serde(borrow)]
+    stream: Cow<'a, str>,
+    version: u64,
+    position: Position,
+    prevhash: Digest,
+    hash: Digest,
+}
+
+impl<'a> Place<'a> {
+    fn read(position: Position, line: &'a [u8]) -> Result<Self, Error> {
+        let read: Self =
+            serde_json::from_slice(line).map_err(|e| Error::damaged(position, e.to_string()))?;
+        if read.position == position {
+            return Ok(read);
+        }
+        Err(Error::damaged(position, format!("its envelope says position {}", read.position)))
+    }
+}
+
+/// The hash that the line at a position says it has.
+pub(crate) fn hash_at(position: Position, line: &[u8]) -> Result<Digest, Error> {
+    Ok(Place::read(position, line)?.hash)
+}
+
 /// The id of the event in a line, without reading its data.
 pub(crate) fn id_of(position: Position, line: &[u8]) -> Result<Uuid, Error> {
     #[derive(Deserialize)]
@@ -205,23 +233,23 @@ impl Chain {
         self.hash
     }
 
-    /// Checks the next line, without its line feed, and reads it.
+    /// Checks the next line, without its line feed; the stream and the version that it names.
     ///
     /// # Errors
     /// Where it is not the line that follows, or was changed.
-    pub fn check(&mut self, line: &[u8]) -> Result<Recorded, Error> {
+    pub fn check<'a>(&mut self, line: &'a [u8]) -> Result<(Cow<'a, str>, u64), Error> {
         let position = self.position + 1;
-        let read = read(position, line)?;
+        let place = Place::read(position, line)?;
         let hash = hash_of(line)
             .ok_or_else(|| Error::damaged(position, "the line does not end in its hash"))?;
-        if hash != read.hash {
+        if hash != place.hash {
             return Err(Error::damaged(position, "the line is not the one that was hashed"));
         }
-        if read.previous != self.hash {
+        if place.prevhash != self.hash {
             return Err(Error::damaged(position, "it does not follow the line before it"));
         }
         *self = Self { position, hash };
-        Ok(read.recorded)
+        Ok((place.stream, place.version))
     }
 }
 

@@ -67,7 +67,9 @@ fn a_chain_takes_its_lines_in_order_only() {
     let (first, hash) = line_at(1, &sample::requested(1, 5), Chain::default().hash());
     let (second, end) = line_at(2, &sample::confirmed(1, 5), hash);
     let mut chain = Chain::default();
-    assert_eq!(chain.check(&first).unwrap().event, sample::requested(1, 5));
+    let stream = StreamId::verification(sample::verification(1));
+    let (named, version) = chain.check(&first).unwrap();
+    assert_eq!((&*named, version), (stream.as_str(), context(&stream).version));
     chain.check(&second).unwrap();
     assert_eq!(chain, Chain::after(2, end));
 

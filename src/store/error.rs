@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use ccd402_app::ports::log::{Position, ReadError};
+use ccd402_app::ports::log::{CheckError, Position, ReadError};
 
 /// The log cannot be opened, read or closed.
 #[derive(Debug, thiserror::Error)]
@@ -96,5 +96,14 @@ impl Error {
 impl From<Error> for ReadError {
     fn from(error: Error) -> Self {
         Self(error.to_string())
+    }
+}
+
+impl From<Error> for CheckError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Damaged { position, reason } => Self::Damaged { position, reason },
+            other => Self::Read(other.into()),
+        }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ::sled::IVec;
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
-    Append, AppendError, EventLog, Position, READ_EVENTS_MAX, ReadError, Recorded, StreamId,
-    Waiting,
+    Append, AppendError, CheckError, Checked, EventLog, Position, READ_EVENTS_MAX, ReadError,
+    Recorded, StreamId, Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_protocol::network::NetworkId;
@@ -78,6 +78,21 @@ impl EventLog for MemoryLog {
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError> {
         let kept = self.kept();
         Ok(read::all(&kept.table, kept.tip.position, after, max)?)
+    }
+
+    async fn versions(&self, streams: &[StreamId]) -> Result<Vec<u64>, ReadError> {
+        let kept = self.kept();
+        Ok(read::versions(&kept.table, kept.tip.position, streams)?)
+    }
+
+    async fn read_lines(&self, after: Position, max: usize) -> Result<Vec<Vec<u8>>, ReadError> {
+        let kept = self.kept();
+        Ok(read::lines(&kept.table, kept.tip.position, after, max)?)
+    }
+
+    async fn check(&self, after: Position, max: usize) -> Result<Checked, CheckError> {
+        let kept = self.kept();
+        Ok(read::check(&kept.table, kept.tip.position, after, max)?)
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ccd402_app::ports::log::{Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
+use ccd402_app::ports::log::{Checked, Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
 use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_protocol::network::NetworkId;
 
@@ -26,8 +26,7 @@ pub(crate) fn stream(
     let mut events = Vec::new();
     for entry in table.entries(keys::stream_after(stream, after)).take(max.min(READ_EVENTS_MAX)) {
         let (_, value) = entry?;
-        let position = keys::number(&value)
-            .ok_or_else(|| Error::damaged(head, format!("the index of {stream} cannot be read")))?;
+        let position = keys::number(&value).ok_or_else(|| unreadable(head, stream))?;
         if position > head {
             break;
         }
@@ -51,13 +50,32 @@ pub(crate) fn last(
 ) -> Result<Option<Recorded>, Error> {
     for entry in table.entries(keys::stream_after(stream, 0)).rev() {
         let (_, value) = entry?;
-        let position = keys::number(&value)
-            .ok_or_else(|| Error::damaged(head, format!("the index of {stream} cannot be read")))?;
+        let position = keys::number(&value).ok_or_else(|| unreadable(head, stream))?;
         if position <= head {
             return Ok(Some(envelope::read(position, &line(table, position)?)?.recorded));
         }
     }
     Ok(None)
+}
+
+/// How many events each stream holds.
+pub(crate) fn versions(
+    table: &impl Table,
+    head: Position,
+    streams: &[StreamId],
+) -> Result<Vec<u64>, Error> {
+    let version = |stream: &StreamId| {
+        for entry in table.entries(keys::stream_after(stream, 0)).rev() {
+            let (key, value) = entry?;
+            let place = keys::number(&value).zip(keys::version_of_stream(&key));
+            let (position, version) = place.ok_or_else(|| unreadable(head, stream))?;
+            if position <= head {
+                return Ok(version);
+            }
+        }
+        Ok(0)
+    };
+    streams.iter().map(version).collect()
 }
 
 /// Events of the whole log after a position, at most `max`.
@@ -96,22 +114,34 @@ pub(crate) fn lines(
     Ok(lines)
 }
 
-/// Checks every hash and link after a position up to the head; the chain as it ends.
-pub(crate) fn verify(table: &impl Table, head: Position, after: Position) -> Result<Chain, Error> {
-    let mut chain = match after {
+/// Checks every hash and link after a position up to another; the chain as it ends.
+pub(crate) fn verify(table: &impl Table, places: Range<Position>) -> Result<Chain, Error> {
+    let mut chain = match places.start {
         0 => Chain::default(),
-        _ => Chain::after(after, envelope::read(after, &line(table, after)?)?.hash),
+        after => Chain::after(after, envelope::hash_at(after, &line(table, after)?)?),
     };
-    each_line(table, after..head, |position, bytes| {
-        let event = chain.check(bytes)?;
-        let indexed = table.value(&keys::stream(&event.stream, event.version))?;
+    each_line(table, places, |position, bytes| {
+        let (stream, version) = chain.check(bytes)?;
+        let stream = StreamId::from_stored(stream.into_owned());
+        let indexed = table.value(&keys::stream(&stream, version))?;
         if indexed.as_deref().and_then(keys::number) != Some(position) {
-            let reason = format!("it is not version {} of {}", event.version, event.stream);
+            let reason = format!("it is not version {version} of {stream}");
             return Err(Error::damaged(position, reason));
         }
         Ok(())
     })?;
     Ok(chain)
+}
+
+/// As [`verify`], of at most `max` lines up to the head.
+pub(crate) fn check(
+    table: &impl Table,
+    head: Position,
+    after: Position,
+    max: usize,
+) -> Result<Checked, Error> {
+    let chain = verify(table, after..page_end(head, after, max).max(after))?;
+    Ok(Checked { position: chain.position(), hash: chain.hash() })
 }
 
 /// Who holds a claim.
@@ -234,6 +264,10 @@ fn each_line(
         visit(position, &line)?;
     }
     Ok(())
+}
+
+fn unreadable(head: Position, stream: &StreamId) -> Error {
+    Error::damaged(head, format!("the index of {stream} cannot be read"))
 }
 
 fn waiter(head: Position, key: &[u8], value: &[u8]) -> Result<(Position, Waiting), Error> {

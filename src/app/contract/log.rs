@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+#[path = "lines.rs"]
+mod lines;
+
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
 use futures::future::join_all;
@@ -16,6 +19,11 @@ use super::sample::{
 use crate::ports::log::{
     APPEND_EVENTS_MAX, ATTACHMENT_BYTES_MAX, Append, AppendError, EVENT_BYTES_MAX, EventLog,
     Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting,
+};
+
+pub use lines::{
+    stored_lines_are_read_and_checked_in_pages, streams_are_named_in_pages,
+    versions_are_told_for_many_streams_at_once,
 };
 
 /// Makes a test of every function of the suite. Takes an async function that returns an empty log
@@ -41,6 +49,8 @@ macro_rules! log_contract {
             bounds_are_kept
             the_whole_log_is_read_in_pages
             streams_are_named_in_pages
+            versions_are_told_for_many_streams_at_once
+            stored_lines_are_read_and_checked_in_pages
         );
     };
     ($fresh:path: $($name:ident)+) => {$(
@@ -347,31 +357,6 @@ pub async fn the_whole_log_is_read_in_pages(log: Log) {
     assert_eq!(log.read_all(5, 3).await.expect("the log reads"), page[5..8]);
     assert!(log.read_all(total, 3).await.expect("the log reads").is_empty());
     assert!(log.read_all(0, 0).await.expect("the log reads").is_empty());
-}
-
-/// Names of streams read in pages, each once, whatever their length; others are not among them.
-pub async fn streams_are_named_in_pages(log: Log) {
-    let answers: Vec<_> = (0..7).map(|number| StreamId::answer(cause(number))).collect();
-    for (number, stream) in answers.iter().enumerate().rev() {
-        let events = (0..=number as u64).map(followed).collect();
-        put(&log, append_to(stream.clone(), 0, events)).await;
-    }
-    put(&log, append(1, 0, vec![requested(1, 1)])).await;
-    put(&log, append_to(StreamId::follower(&network()), 0, vec![followed(1)])).await;
-    let (mut read, mut after) = (Vec::new(), None);
-    loop {
-        let page = log.streams("answer-", after.as_ref(), 3).await.expect("the log reads");
-        assert!(page.len() <= 3);
-        let Some(last) = page.last() else { break };
-        after = Some(last.clone());
-        read.extend(page);
-    }
-    assert_eq!(read, answers);
-    let one = log.streams("verification-", None, 9).await.expect("the log reads");
-    assert_eq!(one, [StreamId::verification(verification(1))]);
-    assert_eq!(log.streams("", None, 99).await.expect("the log reads").len(), 9);
-    assert!(log.streams("nothing-", None, 9).await.expect("the log reads").is_empty());
-    assert!(log.streams("answer-", None, 0).await.expect("the log reads").is_empty());
 }
 
 fn height(recorded: &Recorded) -> u64 {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use ccd402_domain::event::Event;
-use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::ids::{Digest, TransactionHash, VerificationId};
 use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -159,6 +159,31 @@ pub enum AppendError {
 #[error("the log cannot be read: {0}")]
 pub struct ReadError(pub String);
 
+/// How far the log's lines were checked: each hash, and each link to the line before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked {
+    /// The last position that was checked.
+    pub position: Position,
+    /// The hash of the line there.
+    pub hash: Digest,
+}
+
+/// Why a check of the log ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// A line is missing, changed, or not the one that follows.
+    #[error("the log is damaged at position {position}: {reason}")]
+    Damaged {
+        /// The first bad position.
+        position: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody can tell.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 /// The event log.
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -175,6 +200,17 @@ pub trait EventLog: Send + Sync {
 
     /// Events of the whole log after a position, at most `max` and [`READ_EVENTS_MAX`].
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError>;
+
+    /// How many events each of these streams holds, in their order: one read for all of them.
+    async fn versions(&self, streams: &[StreamId]) -> Result<Vec<u64>, ReadError>;
+
+    /// Lines of the whole log after a position as they are stored, at most `max` and
+    /// [`READ_EVENTS_MAX`]: without their line feeds, each with its hash.
+    async fn read_lines(&self, after: Position, max: usize) -> Result<Vec<Vec<u8>>, ReadError>;
+
+    /// Checks every hash and link after a position, of at most `max` and [`READ_EVENTS_MAX`] lines.
+    /// The line at `after` itself is taken for good.
+    async fn check(&self, after: Position, max: usize) -> Result<Checked, CheckError>;
 
     /// The newest position that is durable; changes as the log grows.
     fn head(&self) -> watch::Receiver<Position>;

@@ -21,8 +21,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
-    APPEND_BYTES_MAX, Append, AppendError, EventLog, Position, READ_EVENTS_MAX, ReadError,
-    Recorded, StreamId, Waiting,
+    APPEND_BYTES_MAX, Append, AppendError, CheckError, Checked, EventLog, Position,
+    READ_EVENTS_MAX, ReadError, Recorded, StreamId, Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_protocol::network::NetworkId;
@@ -150,16 +150,7 @@ impl SledLog {
     /// # Errors
     /// Names the first bad position.
     pub async fn verify(&self, after: Position) -> Result<Chain, Error> {
-        self.read_blocking(move |db, head| read::verify(&**db, head, after)).await
-    }
-
-    /// Lines of the log after a position as they were written, at most `max` and
-    /// [`READ_EVENTS_MAX`].
-    ///
-    /// # Errors
-    /// Where the log is closed or damaged.
-    pub async fn read_lines(&self, after: Position, max: usize) -> Result<Vec<Vec<u8>>, Error> {
-        self.read_blocking(move |db, head| read::lines(&**db, head, after, max)).await
+        self.read_blocking(move |db, head| read::verify(&**db, after..head.max(after))).await
     }
 
     /// Writes what waits, then closes the files and unlocks the directory. Later calls fail; clones
@@ -298,6 +289,19 @@ impl EventLog for SledLog {
             return Ok(events);
         }
         Ok(self.read_blocking(move |db, head| read::all(&**db, head, after, max)).await?)
+    }
+
+    async fn versions(&self, streams: &[StreamId]) -> Result<Vec<u64>, ReadError> {
+        let streams = streams.to_vec();
+        Ok(self.read_point(move |db, head| read::versions(&**db, head, &streams)).await?)
+    }
+
+    async fn read_lines(&self, after: Position, max: usize) -> Result<Vec<Vec<u8>>, ReadError> {
+        Ok(self.read_blocking(move |db, head| read::lines(&**db, head, after, max)).await?)
+    }
+
+    async fn check(&self, after: Position, max: usize) -> Result<Checked, CheckError> {
+        Ok(self.read_blocking(move |db, head| read::check(&**db, head, after, max)).await?)
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
-    Append, AppendError, EventLog, Position, ReadError, Recorded, StreamId, Waiting,
+    Append, AppendError, CheckError, Checked, EventLog, Position, ReadError, Recorded, StreamId,
+    Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_protocol::network::NetworkId;
@@ -84,6 +85,18 @@ impl EventLog for WatchedLog {
 
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError> {
         self.inner.read_all(after, max).await
+    }
+
+    async fn versions(&self, streams: &[StreamId]) -> Result<Vec<u64>, ReadError> {
+        self.inner.versions(streams).await
+    }
+
+    async fn read_lines(&self, after: Position, max: usize) -> Result<Vec<Vec<u8>>, ReadError> {
+        self.inner.read_lines(after, max).await
+    }
+
+    async fn check(&self, after: Position, max: usize) -> Result<Checked, CheckError> {
+        self.inner.check(after, max).await
     }
 
     fn head(&self) -> watch::Receiver<Position> {
