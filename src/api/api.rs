@@ -21,6 +21,8 @@ pub(crate) struct Api {
     pub(crate) requests: Semaphore,
     /// The body of `/supported`, which never changes.
     pub(crate) supported: Bytes,
+    /// One permit a batch.
+    pub(crate) batches: Semaphore,
     waits: Semaphore,
     status_prefix: String,
 }
@@ -38,6 +40,7 @@ impl Api {
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
             requests: permits(options.requests_max),
+            batches: permits(options.batches_max),
             waits: permits(options.waits_max),
             supported: supported::body(facilitator.chain().network()),
             status_prefix: format!("{base}/v1/verifications/"),

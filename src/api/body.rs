@@ -21,8 +21,19 @@ const DRAINED: (usize, Duration) = (1024 * 1024, Duration::from_secs(1));
 /// # Errors
 /// 415 where it does not say that it is JSON, 413 where it is too large, 408 where it is too slow.
 pub(crate) async fn read(api: &Api, request: Request) -> Result<Bytes, Problem> {
-    let bytes_max = api.options.body_bytes_max;
     must_be_json(request.headers())?;
+    read_bounded(api, request, api.options.body_bytes_max).await
+}
+
+/// A body of any type, of at most so many bytes.
+///
+/// # Errors
+/// 413 where it is too large, 408 where it is too slow.
+pub(crate) async fn read_bounded(
+    api: &Api,
+    request: Request,
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
     let (head, mut body) = request.into_parts();
     // Refused before a byte of it is kept.
     if declared_length(&head.headers).is_some_and(|length| length > bytes_max as u64) {
@@ -58,21 +69,30 @@ async fn drain(body: &mut Body) {
 }
 
 fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if media_type(headers).eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    let detail = "send JSON, with Content-Type: application/json";
-    Err(Problem::new(status, ReasonCode::MalformedRequest, detail))
+    Err(unsupported("send JSON, with Content-Type: application/json"))
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
+/// What a body says that it is, without parameters; empty where it does not say.
+pub(crate) fn media_type(headers: &HeaderMap) -> &str {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
+}
+
+/// A body of a type that the route does not take.
+pub(crate) fn unsupported(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ReasonCode::MalformedRequest, detail)
+}
+
+/// The length that a body says it has.
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(bytes_max: usize) -> Problem {
+/// A body over its bound.
+pub(crate) fn too_large(bytes_max: usize) -> Problem {
     let detail = format!("the body is larger than {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::RequestTooLarge, detail)
 }

@@ -10,6 +10,7 @@ mod caller;
 mod fault;
 mod headers;
 pub mod health;
+mod items;
 pub mod options;
 mod problem;
 mod reply;

@@ -22,6 +22,11 @@ pub struct Options {
     pub header_bytes_max: usize,
     /// Largest body. A presentation of several statements takes 10 KiB.
     pub body_bytes_max: usize,
+    /// Largest body of a batch.
+    pub batch_bytes_max: usize,
+    /// Most batches at once; one more is refused with `overloaded`. Each may hold its body and what
+    /// was made of it in memory.
+    pub batches_max: usize,
     /// How long a caller may take to send its body. With `wait_max` and 5 s more, the longest that
     /// a request is worked on.
     pub body_timeout: Duration,
@@ -39,6 +44,8 @@ impl Default for Options {
             requests_max: 16_384,
             header_bytes_max: 8 * 1024,
             body_bytes_max: 64 * 1024,
+            batch_bytes_max: 8 * 1024 * 1024,
+            batches_max: 32,
             body_timeout: Duration::from_secs(10),
             block_age_max: Duration::from_secs(60),
         }

@@ -18,6 +18,36 @@ pub(crate) struct Accepted<'a> {
     pub(crate) status_url: &'a str,
 }
 
+/// A batch that was looked at: an answer for each item, in the order of the items.
+#[derive(Default, Serialize)]
+pub(crate) struct Batch {
+    pub(crate) accepted: usize,
+    pub(crate) repeated: usize,
+    pub(crate) refused: usize,
+    pub(crate) results: Vec<BatchItem>,
+}
+
+/// What became of one item.
+#[derive(Serialize)]
+pub(crate) struct BatchItem {
+    /// Its place in the batch; the first is 0.
+    pub(crate) index: usize,
+    #[serde(flatten)]
+    pub(crate) answer: ItemAnswer,
+}
+
+/// How an item is answered.
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub(crate) enum ItemAnswer {
+    /// Taken in just now.
+    Accepted { id: VerificationId, status_url: String },
+    /// Taken in before, under the same key.
+    Repeated { id: VerificationId, status_url: String },
+    /// Not taken in.
+    Refused { code: ReasonCode, detail: String },
+}
+
 /// A verification.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -55,6 +55,11 @@ impl IdempotencyKey {
         };
         tenant.uuid_of(&[b"idempotency", route, self.0.as_bytes()])
     }
+
+    /// Of one item of a batch: the same item under the same key, wherever in a batch it stands.
+    pub(crate) fn item_id(&self, tenant: &TenantId, item: Digest) -> Uuid {
+        tenant.uuid_of(&[b"idempotency", b"submit item", self.0.as_bytes(), item.as_bytes()])
+    }
 }
 
 /// SHA-256 of a request's body.

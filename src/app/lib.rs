@@ -4,6 +4,7 @@
 //! how a log, a node or a clock works is their adapters'.
 
 pub mod answer;
+pub mod batch;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod error;

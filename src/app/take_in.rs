@@ -64,6 +64,15 @@ impl Facilitator {
         if self.log.waiting_count() >= self.options.waiting_max {
             return Err(Error::Overloaded);
         }
+        match self.log.append(vec![self.requesting(id, handed)]).await {
+            Ok(_) => Ok(true),
+            Err(AppendError::VersionConflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The append that begins a verification.
+    pub(crate) fn requesting(&self, id: VerificationId, handed: Handed) -> Append {
         let now = self.clock.now();
         let attachment = (!handed.proofs.is_empty()).then_some(handed.proofs);
         let request = Request {
@@ -75,18 +84,13 @@ impl Facilitator {
         };
         let events = decide(None, Command::Request(Box::new(request)))
             .expect("a verification that does not exist refuses no request");
-        let append = Append {
+        Append {
             stream: StreamId::verification(id),
             expected_version: 0,
             events,
             time: now,
             cause: Uuid::new_v4(),
             attachment,
-        };
-        match self.log.append(vec![append]).await {
-            Ok(_) => Ok(true),
-            Err(AppendError::VersionConflict { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The routes, one a file.
 
+pub(crate) mod batch;
 pub(crate) mod errors;
 pub(crate) mod health;
 pub(crate) mod release;

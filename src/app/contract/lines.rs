@@ -1,7 +1,9 @@
 //! What every event log must tell about streams and stored lines in bulk.
 
 use super::{Log, put};
-use crate::contract::sample::{append, binding_verified, requested, verification};
+use crate::contract::sample::{
+    append, append_to, binding_verified, cause, followed, network, requested, verification,
+};
 use crate::ports::log::StreamId;
 
 /// How long streams are is told in the order of the question, also of those that are not there.

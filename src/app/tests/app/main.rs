@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it cannot go on")]
 
+mod batch;
 mod claims;
 mod follow;
 mod identity;
