@@ -23,3 +23,4 @@ pub mod sweep;
 mod take_in;
 pub mod verify;
 mod wakeups;
+pub mod webhooks;

@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ccd402-chain", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
     ("ccd402-api", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
     ("ccd402-workers", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
+    ("ccd402-webhooks", &["ccd402-domain", "ccd402-app"]),
     ("ccd402-client", &["ccd402-protocol", "ccd402-domain"]),
     // ADR 0004: the gate speaks to the facilitator through the client's trait.
     ("ccd402-gate", &["ccd402-protocol", "ccd402-domain", "ccd402-client"]),
@@ -35,7 +36,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("concordium-rust-sdk", &["ccd402-chain", "ccd402-simchain"]),
     ("sled", &["ccd402-store"]),
     ("axum", &["ccd402-api", "ccd402-gate", ROOT]),
-    ("reqwest", &["ccd402-client", ROOT]),
+    ("reqwest", &["ccd402-client", "ccd402-webhooks", ROOT]),
 ];
 
 /// Edges that only tests have: they may go round the rules above, but not unseen.

@@ -9,7 +9,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use ccd402_domain::event::Event;
-use ccd402_domain::ids::{Digest, TransactionHash, VerificationId};
+use ccd402_domain::ids::{Digest, TransactionHash, VerificationId, WebhookId};
 use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -25,6 +25,9 @@ pub const APPEND_EVENTS_MAX: usize = 4_096;
 pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most events that one read returns.
 pub const READ_EVENTS_MAX: usize = 4_096;
+
+/// What the names of all streams of webhooks begin with.
+pub const WEBHOOK_PREFIX: &str = "webhook-";
 
 /// Place of an event in the whole log. The first is 1; 0 stands before all.
 pub type Position = u64;
@@ -52,6 +55,30 @@ impl StreamId {
         Self(format!("follower-{network}"))
     }
 
+    /// The stream of a webhook.
+    #[must_use]
+    pub fn webhook(id: WebhookId) -> Self {
+        Self(format!("{WEBHOOK_PREFIX}{id}"))
+    }
+
+    /// The stream of how far a webhook's deliveries have come.
+    #[must_use]
+    pub fn webhook_checkpoint(id: WebhookId) -> Self {
+        Self(format!("delivered-{id}"))
+    }
+
+    /// The stream of one webhook's deliveries of one verification.
+    #[must_use]
+    pub fn delivery(webhook: WebhookId, verification: VerificationId) -> Self {
+        Self(format!("{}{verification}", Self::deliveries(webhook)))
+    }
+
+    /// What the names of all streams of a webhook's deliveries begin with.
+    #[must_use]
+    pub fn deliveries(webhook: WebhookId) -> String {
+        format!("delivery-{webhook}-")
+    }
+
     /// A name read back from a log.
     #[must_use]
     pub fn from_stored(name: String) -> Self {
@@ -62,6 +89,12 @@ impl StreamId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The webhook whose stream this is, if it is one's.
+    #[must_use]
+    pub fn as_webhook(&self) -> Option<WebhookId> {
+        self.0.strip_prefix(WEBHOOK_PREFIX)?.parse().ok()
     }
 
     /// The verification whose stream this is, if it is one's.

@@ -4,3 +4,4 @@ pub mod chain;
 pub mod clock;
 pub mod log;
 pub mod queue;
+pub mod webhooks;

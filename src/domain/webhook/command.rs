@@ -68,4 +68,6 @@ pub struct Change {
     pub description: Option<String>,
     /// Of what it hears.
     pub types: Option<BTreeSet<Transition>>,
+    /// Of types that are new it hears what happens after this position.
+    pub since: u64,
 }

@@ -57,14 +57,15 @@ fn created(create: Create) -> Result<Vec<Event>, Rejection> {
 }
 
 fn changed(state: &Webhook, change: Change) -> Result<Vec<Event>, Rejection> {
-    let Change { url, description, types } = change;
+    let Change { url, description, types, since } = change;
     may_be(url.as_deref(), description.as_deref(), types.as_ref())?;
     let changed = WebhookChanged {
         url: url.filter(|url| *url != state.url),
         description: description.filter(|description| *description != state.description),
-        types: types.filter(|types| *types != state.types),
+        types: types.filter(|types| !types.iter().eq(state.types.keys())),
+        since,
     };
-    if changed == WebhookChanged::default() {
+    if changed == (WebhookChanged { since, ..WebhookChanged::default() }) {
         return Ok(Vec::new());
     }
     Ok(vec![changed.into()])

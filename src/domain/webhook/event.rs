@@ -46,6 +46,8 @@ pub struct WebhookChanged {
     /// Of what it hears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<BTreeSet<Transition>>,
+    /// Of types that are new it hears what happens after this position of the log.
+    pub since: u64,
 }
 
 /// It has a new secret.

@@ -1,6 +1,6 @@
 //! What is known of a Webhook: the fold of its events.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
@@ -24,9 +24,9 @@ pub struct Webhook {
     pub url: String,
     /// For people.
     pub description: String,
-    /// Of what it hears.
-    pub types: BTreeSet<Transition>,
-    /// It hears of what happens after this position.
+    /// Of what it hears, and for each type after which position.
+    pub types: BTreeMap<Transition, u64>,
+    /// It hears of nothing up to this position.
     pub since: u64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -83,7 +83,7 @@ impl Webhook {
     /// Whether it is told of a transition at a position.
     #[must_use]
     pub fn hears(&self, transition: Transition, position: u64) -> bool {
-        position > self.since && self.types.contains(&transition)
+        self.types.get(&transition).is_some_and(|since| position > *since)
     }
 
     fn begin(created: &WebhookCreated) -> Self {
@@ -93,7 +93,7 @@ impl Webhook {
             version: 1,
             url: created.url.clone(),
             description: created.description.clone(),
-            types: created.types.clone(),
+            types: created.types.iter().map(|each| (*each, created.since)).collect(),
             since: created.since,
             created_at: created.created_at,
             secret: SecretNumber { number: 1, previous_valid_until: None },
@@ -121,7 +121,10 @@ pub fn evolve(state: Option<Webhook>, event: &Event) -> Result<Webhook, BrokenHi
         (Event::WebhookChanged(changed), _) => {
             next.url = changed.url.clone().unwrap_or(next.url);
             next.description = changed.description.clone().unwrap_or(next.description);
-            next.types = changed.types.clone().unwrap_or(next.types);
+            if let Some(types) = &changed.types {
+                let since = |each| next.types.get(each).copied().unwrap_or(changed.since);
+                next.types = types.iter().map(|each| (*each, since(each))).collect();
+            }
         }
         (Event::WebhookSecretRotated(rotated), _) if rotated.number == next.secret.number + 1 => {
             next.secret = SecretNumber {

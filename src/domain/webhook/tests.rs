@@ -163,6 +163,13 @@ fn a_webhook_hears_what_it_chose_and_what_came_after_it() {
     assert!(webhook.hears(Transition::Confirmed, 8));
     assert!(!webhook.hears(Transition::Confirmed, 7), "it was before");
     assert!(!webhook.hears(Transition::Requested, 8), "it was not asked for");
+    let types = Some([Transition::Confirmed, Transition::Requested].into());
+    let changed = WebhookChanged { types, since: 20, ..WebhookChanged::default() };
+    let webhook = given(&[created(), changed.into()]).unwrap();
+    assert!(webhook.hears(Transition::Confirmed, 8), "it heard of that before");
+    assert!(!webhook.hears(Transition::Requested, 20), "it did not hear of that before");
+    assert!(webhook.hears(Transition::Requested, 21));
+    assert!(!webhook.hears(Transition::Failed, 21));
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! Making, changing, rotating and deleting webhooks.
+
+use std::collections::BTreeSet;
+
+use ccd402_domain::ids::WebhookId;
+use ccd402_domain::rejection::Rejection;
+use ccd402_domain::tenant::TenantId;
+use ccd402_domain::webhook::command::{Change, Command, Create};
+use ccd402_domain::webhook::decide::decide;
+use ccd402_domain::webhook::event::WhyDisabled;
+use ccd402_domain::webhook::state::{Status, Webhook, evolve};
+use ccd402_domain::webhook::transition::Transition;
+use ccd402_protocol::code::ReasonCode;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::ports::log::{Append, AppendError, StreamId};
+use crate::webhooks::secret::ShownSecret;
+use crate::webhooks::{Webhooks, directory};
+
+/// How often a decision is made anew because somebody else appended first.
+const DECISIONS_MAX: usize = 16;
+
+/// Whose webhooks a caller may see: a tenant's, or everybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// One tenant's.
+    Tenant(TenantId),
+    /// Every tenant's.
+    All,
+}
+
+/// A webhook that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWebhook {
+    /// Where messages go.
+    pub url: String,
+    /// For people.
+    pub description: String,
+    /// Of what it hears; where absent, of all that happens to what was handed in.
+    pub types: Option<BTreeSet<Transition>>,
+}
+
+/// Settings that somebody asks for; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewSettings {
+    /// Where messages go.
+    pub url: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Of what it hears.
+    pub types: Option<BTreeSet<Transition>>,
+    /// Whether it is told.
+    pub is_enabled: Option<bool>,
+}
+
+impl Webhooks {
+    /// Makes a webhook of a tenant; its secret is shown now and never again.
+    ///
+    /// # Errors
+    /// Where the log fails.
+    pub async fn create(
+        &self,
+        tenant: TenantId,
+        asked: NewWebhook,
+    ) -> Result<Result<(Webhook, ShownSecret), Rejection>, Error> {
+        if let Err(refused) = self.check(&asked.url) {
+            return Ok(Err(refused));
+        }
+        let _making = self.making.lock().await;
+        if self.directory.of(&tenant).len() >= self.options.per_tenant_max {
+            return Ok(Err(Rejection::of(ReasonCode::WebhookLimitReached)));
+        }
+        let id = WebhookId(Uuid::now_v7());
+        let create = Create {
+            webhook: id,
+            tenant,
+            url: asked.url,
+            description: asked.description,
+            types: asked.types.unwrap_or_else(Transition::by_default),
+            since: *self.ports.log.head().borrow(),
+            now: self.ports.clock.now(),
+        };
+        let made = self.execute(id, Command::Create(Box::new(create))).await?;
+        Ok(made.map(|webhook| self.shown(webhook)))
+    }
+
+    /// The webhooks that a caller may see, oldest first.
+    #[must_use]
+    pub fn list(&self, sight: &Sight) -> Vec<Webhook> {
+        match sight {
+            Sight::Tenant(tenant) => self.directory.of(tenant),
+            Sight::All => {
+                let mut all = self.directory.all();
+                all.sort_unstable_by_key(|webhook| webhook.id);
+                all
+            }
+        }
+    }
+
+    /// A webhook that a caller may see.
+    #[must_use]
+    pub fn show(&self, sight: &Sight, id: WebhookId) -> Option<Webhook> {
+        let webhook = self.directory.get(id)?;
+        let is_seen = match sight {
+            Sight::Tenant(tenant) => webhook.tenant == *tenant,
+            Sight::All => true,
+        };
+        is_seen.then_some(webhook)
+    }
+
+    /// Changes a webhook's settings.
+    ///
+    /// # Errors
+    /// Where the log fails.
+    pub async fn change(
+        &self,
+        id: WebhookId,
+        asked: NewSettings,
+    ) -> Result<Result<Webhook, Rejection>, Error> {
+        if let Some(Err(refused)) = asked.url.as_deref().map(|url| self.check(url)) {
+            return Ok(Err(refused));
+        }
+        let NewSettings { url, description, types, is_enabled } = asked;
+        let since = *self.ports.log.head().borrow();
+        let change = Command::Change(Change { url, description, types, since });
+        let changed = self.execute(id, change).await?;
+        let now = self.ports.clock.now();
+        match (changed, is_enabled) {
+            (Ok(_), Some(true)) => self.execute(id, Command::Enable { now }).await,
+            (Ok(_), Some(false)) => {
+                self.execute(id, Command::Disable { why: WhyDisabled::Operator, now }).await
+            }
+            (changed, _) => Ok(changed),
+        }
+    }
+
+    /// Gives a webhook a new secret, shown now and never again. The former one signs for a while.
+    ///
+    /// # Errors
+    /// Where the log fails.
+    pub async fn rotate_secret(
+        &self,
+        id: WebhookId,
+    ) -> Result<Result<(Webhook, ShownSecret), Rejection>, Error> {
+        let previous_valid_until = self.ports.clock.now() + self.options.rotation_overlap;
+        let rotated = self.execute(id, Command::RotateSecret { previous_valid_until }).await?;
+        Ok(rotated.map(|webhook| self.shown(webhook)))
+    }
+
+    /// Deletes a webhook for good; what is under way to it may still arrive.
+    ///
+    /// # Errors
+    /// Where the log fails.
+    pub async fn delete(&self, id: WebhookId) -> Result<Result<(), Rejection>, Error> {
+        let now = self.ports.clock.now();
+        Ok(self.execute(id, Command::Delete { now }).await?.map(|_| ()))
+    }
+
+    /// Disables a webhook that takes nothing; one that is gone meanwhile is none.
+    pub(crate) async fn disable(&self, id: WebhookId, why: WhyDisabled) -> Result<(), Error> {
+        let now = self.ports.clock.now();
+        if self.execute(id, Command::Disable { why, now }).await?.is_ok() {
+            tracing::warn!(webhook.id = %id, ?why, "a webhook was disabled");
+        }
+        Ok(())
+    }
+
+    /// A webhook as the log tells it; deleted ones too.
+    pub(crate) async fn load(&self, id: WebhookId) -> Result<Option<Webhook>, Error> {
+        directory::read(self.ports.log.as_ref(), &StreamId::webhook(id)).await
+    }
+
+    fn check(&self, url: &str) -> Result<(), Rejection> {
+        let refused = |refused| Rejection::new(ReasonCode::WebhookUrlRefused, format!("{refused}"));
+        self.ports.sender.check(url).map_err(refused)
+    }
+
+    fn shown(&self, webhook: Webhook) -> (Webhook, ShownSecret) {
+        let secret = ShownSecret::of(&self.key.secret(webhook.id, webhook.secret.number));
+        (webhook, secret)
+    }
+
+    /// Decides, appends, and decides anew where somebody else appended first.
+    async fn execute(
+        &self,
+        id: WebhookId,
+        command: Command,
+    ) -> Result<Result<Webhook, Rejection>, Error> {
+        for _ in 0..DECISIONS_MAX {
+            let state = self.load(id).await?;
+            let events = match decide(state.as_ref(), command.clone()) {
+                Ok(events) => events,
+                Err(rejection) => return Ok(Err(rejection)),
+            };
+            let expected_version = state.as_ref().map_or(0, |state| state.version);
+            let next = events
+                .iter()
+                .try_fold(state, |state, event| evolve(state, event).map(Some))?
+                .ok_or(Error::Contended)?;
+            if events.is_empty() {
+                return Ok(Ok(next));
+            }
+            let append = Append {
+                stream: StreamId::webhook(id),
+                expected_version,
+                events,
+                time: self.ports.clock.now(),
+                cause: Uuid::new_v4(),
+                attachment: None,
+            };
+            match self.ports.log.append(vec![append]).await {
+                Ok(_) => {
+                    self.directory.put(next.clone());
+                    return Ok(Ok(next));
+                }
+                Err(AppendError::VersionConflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended)
+    }
+}
+
+/// Whether messages are sent to a webhook by themselves.
+pub(crate) fn is_told(webhook: &Webhook) -> bool {
+    webhook.status == Status::Enabled
+}

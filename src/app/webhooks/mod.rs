@@ -1,0 +1,116 @@
+//! Webhooks: who is told of a tenant's verifications, and telling them, at least once and in order.
+//!
+//! The log says who is told and what was tried. Queue, directory and trackers only remember what
+//! there is to do, and are made again from the log.
+
+mod case;
+mod deliver;
+mod deliveries;
+mod directory;
+pub mod dispatch;
+pub mod manage;
+mod ping;
+mod redeliver;
+pub mod secret;
+mod tracker;
+mod turns;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ccd402_domain::ids::WebhookId;
+use ccd402_domain::webhook::delivery::Schedule;
+use chrono::TimeDelta;
+
+pub use crate::webhooks::deliver::Delivered;
+pub use crate::webhooks::deliveries::Page;
+pub use crate::webhooks::ping::Came;
+
+use crate::ports::clock::Clock;
+use crate::ports::log::{EventLog, Position};
+use crate::ports::webhooks::{WebhookSender, WebhookWriter};
+use crate::webhooks::directory::Directory;
+use crate::webhooks::secret::SecretKey;
+use crate::webhooks::turns::Turns;
+
+/// Most deliveries whose end is remembered until the dispatcher asks; a few more only cost a look.
+const ENDED_MAX: usize = 65_536;
+
+/// What webhooks are allowed.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// When a delivery is tried again.
+    pub schedule: Schedule,
+    /// How long a former secret signs as well.
+    pub rotation_overlap: TimeDelta,
+    /// Most webhooks of a tenant.
+    pub per_tenant_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            schedule: Schedule::default(),
+            rotation_overlap: TimeDelta::hours(24),
+            per_tenant_max: 32,
+        }
+    }
+}
+
+/// What the use cases of webhooks stand on.
+#[derive(Clone)]
+pub struct Ports {
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who sends.
+    pub sender: Arc<dyn WebhookSender>,
+    /// Who writes.
+    pub writer: Arc<dyn WebhookWriter>,
+}
+
+/// The use cases of webhooks.
+pub struct Webhooks {
+    ports: Ports,
+    key: SecretKey,
+    options: Options,
+    directory: Directory,
+    turns: Turns,
+    /// One webhook is made at a time, so that the bound holds.
+    making: tokio::sync::Mutex<()>,
+    /// Deliveries that turned out to need nothing more.
+    ended: Mutex<Vec<(WebhookId, Position)>>,
+}
+
+impl Webhooks {
+    /// Webhooks over these ports; secrets are derived from the key.
+    #[must_use]
+    pub fn new(ports: Ports, key: SecretKey, options: Options) -> Self {
+        Self {
+            ports,
+            key,
+            options,
+            directory: Directory::default(),
+            turns: Turns::default(),
+            making: tokio::sync::Mutex::default(),
+            ended: Mutex::default(),
+        }
+    }
+
+    /// The event log.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.ports.log
+    }
+
+    fn note_ended(&self, webhook: WebhookId, position: Position) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.len() < ENDED_MAX {
+            ended.push((webhook, position));
+        }
+    }
+
+    fn take_ended(&self) -> Vec<(WebhookId, Position)> {
+        std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
