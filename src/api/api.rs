@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::health::Health;
 use crate::options::Options;
 use crate::routes::supported;
+use crate::streams::Streams;
 
 /// What every route shares.
 pub(crate) struct Api {
@@ -23,6 +24,10 @@ pub(crate) struct Api {
     pub(crate) supported: Bytes,
     /// One permit a batch.
     pub(crate) batches: Semaphore,
+    /// The permit to check the log.
+    pub(crate) checks: Arc<Semaphore>,
+    /// The event streams that are open.
+    pub(crate) streams: Arc<Streams>,
     waits: Semaphore,
     status_prefix: String,
 }
@@ -41,6 +46,8 @@ impl Api {
         Self {
             requests: permits(options.requests_max),
             batches: permits(options.batches_max),
+            checks: Arc::new(Semaphore::new(1)),
+            streams: Arc::default(),
             waits: permits(options.waits_max),
             supported: supported::body(facilitator.chain().network()),
             status_prefix: format!("{base}/v1/verifications/"),

@@ -12,11 +12,14 @@ mod headers;
 pub mod health;
 mod items;
 pub mod options;
+mod patience;
 mod problem;
+mod query;
 mod reply;
 mod request_id;
 mod routes;
 pub mod server;
+mod streams;
 mod wire;
 
 use std::sync::Arc;
@@ -30,7 +33,8 @@ use crate::api::Api;
 use crate::health::Health;
 use crate::options::Options;
 use crate::routes::{
-    errors, health as health_route, release, settle, show, submit, supported, unknown, verify,
+    check, errors, events, health as health_route, log, release, settle, show, stream, submit,
+    supported, unknown, verify,
 };
 
 /// Every route over a facilitator. `health` is fed by whoever runs the follower.
@@ -43,7 +47,11 @@ pub fn router(facilitator: Arc<Facilitator>, options: Options, health: Health) -
         .route("/health", get(health_route::health))
         .route("/v1/verifications", post(submit::submit))
         .route("/v1/verifications/{id}", get(show::show))
+        .route("/v1/verifications/{id}/events", get(events::events))
         .route("/v1/verifications/{id}/release", post(release::release))
+        .route("/v1/stream", get(stream::stream))
+        .route("/v1/events", get(log::lines))
+        .route("/v1/events:verify", post(check::check))
         .route("/errors/{code}", get(errors::page))
         .fallback(unknown::route_not_found)
         .method_not_allowed_fallback(unknown::method_not_allowed)

@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 /// Limits of the routes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Where callers reach this API, for `Location` and `statusUrl`; relative paths where absent.
     pub public_url: Option<PublicUrl>,
@@ -27,6 +29,14 @@ pub struct Options {
     /// Most batches at once; one more is refused with `overloaded`. Each may hold its body and what
     /// was made of it in memory.
     pub batches_max: usize,
+    /// Most event streams at once; one more is refused with `overloaded`.
+    pub streams_max: usize,
+    /// Most of them of one tenant.
+    pub streams_per_tenant_max: usize,
+    /// How long a stream lasts; its reader comes back and reads on.
+    pub stream_life: Duration,
+    /// Ends event streams, which never end by themselves, when the server stops.
+    pub stopping: CancellationToken,
     /// How long a caller may take to send its body. With `wait_max` and 5 s more, the longest that
     /// a request is worked on.
     pub body_timeout: Duration,
@@ -46,6 +56,10 @@ impl Default for Options {
             body_bytes_max: 64 * 1024,
             batch_bytes_max: 8 * 1024 * 1024,
             batches_max: 32,
+            streams_max: 1_024,
+            streams_per_tenant_max: 64,
+            stream_life: Duration::from_secs(15 * 60),
+            stopping: CancellationToken::new(),
             body_timeout: Duration::from_secs(10),
             block_age_max: Duration::from_secs(60),
         }

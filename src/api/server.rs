@@ -16,6 +16,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::patience::Patient;
+
 /// Pause after the system refused a connection, as when it has no file descriptors left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The least buffer that hyper works with.
@@ -32,6 +34,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Largest buffer of a connection; at least 8 KiB.
     pub buffer_bytes_max: usize,
+    /// How long a caller may take nothing of its response before its connection is ended.
+    pub write_timeout: Duration,
     /// How long requests that are being served may take to end after the shutdown began.
     pub shutdown_grace: Duration,
 }
@@ -43,6 +47,7 @@ impl Default for Limits {
             head_bytes_max: 16 * 1024,
             head_timeout: Duration::from_secs(15),
             buffer_bytes_max: 128 * 1024,
+            write_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
         }
     }
@@ -53,6 +58,7 @@ impl Default for Limits {
 struct Connections {
     http: http1::Builder,
     router: Router,
+    write_timeout: Duration,
     /// No more requests on a connection.
     ending: CancellationToken,
     /// Not even the one that is being served.
@@ -70,6 +76,7 @@ pub async fn serve(
     let connections = Connections {
         http: http(&limits),
         router,
+        write_timeout: limits.write_timeout,
         ending: CancellationToken::new(),
         cutting_off: CancellationToken::new(),
         running: TaskTracker::new(),
@@ -118,8 +125,9 @@ impl Connections {
         // Answers are small: waiting to fill a packet only delays them. Where that cannot be set
         // the connection is gone already, and serving it will say so.
         let _ = stream.set_nodelay(true);
+        let stream = TokioIo::new(Patient::new(stream, self.write_timeout));
         let service = TowerToHyperService::new(self.router);
-        let mut serving = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let mut serving = pin!(self.http.serve_connection(stream, service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = self.ending.cancelled() => {

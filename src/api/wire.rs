@@ -1,6 +1,9 @@
 //! The JSON of `/v1`: the wire names of what the domain knows. Proofs and reservation ids have
 //! none.
 
+pub(crate) mod check;
+pub(crate) mod event;
+
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::transaction::BlockRef;

@@ -15,6 +15,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::facts::FactsKept;
 use crate::ports::chain::Chain;
 use crate::ports::clock::Clock;
 use crate::ports::log::{Append, AppendError, EventLog, StreamId};
@@ -44,6 +45,7 @@ pub struct Facilitator {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recent: RecentTransactions,
     pub(crate) wakeups: Wakeups,
+    pub(crate) facts_kept: FactsKept,
     pub(crate) options: Options,
 }
 
@@ -65,7 +67,8 @@ impl Facilitator {
         options: Options,
     ) -> Self {
         let recent = RecentTransactions::default();
-        Self { log, chain, clock, recent, wakeups: Wakeups::default(), options }
+        let (wakeups, facts_kept) = Default::default();
+        Self { log, chain, clock, recent, wakeups, facts_kept, options }
     }
 
     /// The event log.

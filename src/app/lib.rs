@@ -9,6 +9,8 @@ pub mod batch;
 pub mod contract;
 pub mod error;
 pub mod facilitator;
+mod facts;
+pub mod feed;
 mod follow;
 pub mod idempotency;
 pub mod ports;

@@ -170,6 +170,7 @@ fn run(
         public_url: options.public_url,
         wait_default: options.wait,
         wait_max: WAIT_MAX,
+        stopping: shutdown.clone(),
         ..Default::default()
     };
     let router = ccd402_api::router(Arc::clone(&facilitator), api, health);

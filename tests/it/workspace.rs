@@ -41,8 +41,9 @@ const NAMED_BY: &[(&str, &[&str])] = &[
 
 /// Edges that only tests have: they may go round the rules above, but not unseen.
 const FOR_TESTS: &[(&str, &str)] = &[
-    // The contract suite of the event log's port.
+    // The contract suite of the event log's port, and its samples.
     ("ccd402-store", "ccd402-app"),
+    ("ccd402-api", "ccd402-app"),
     // The simulated chain, for whoever needs a node.
     ("ccd402-chain", "ccd402-simchain"),
     // A log to run use cases, routes and workers on.

@@ -1,11 +1,15 @@
 //! The routes, one a file.
 
 pub(crate) mod batch;
+pub(crate) mod check;
 pub(crate) mod errors;
+pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod log;
 pub(crate) mod release;
 pub(crate) mod settle;
 pub(crate) mod show;
+pub(crate) mod stream;
 pub(crate) mod submit;
 pub(crate) mod supported;
 pub(crate) mod unknown;

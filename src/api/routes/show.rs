@@ -39,6 +39,7 @@ pub(crate) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
     text.parse().map_err(|_| not_found())
 }
 
-fn not_found() -> Problem {
+/// There is no such verification, or none for this caller.
+pub(crate) fn not_found() -> Problem {
     Problem::of(StatusCode::NOT_FOUND, ReasonCode::VerificationNotFound)
 }

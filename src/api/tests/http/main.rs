@@ -12,6 +12,7 @@ mod problems;
 mod release;
 mod server;
 mod settle;
+mod stream;
 mod support;
 mod verifications;
 mod verify;

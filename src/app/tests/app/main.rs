@@ -4,6 +4,7 @@
 
 mod batch;
 mod claims;
+mod feed;
 mod follow;
 mod identity;
 mod node;

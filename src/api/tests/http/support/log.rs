@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
@@ -28,6 +29,7 @@ pub(crate) struct WatchedLog {
     inner: MemoryLog,
     fault: Mutex<Fault>,
     reads: watch::Sender<usize>,
+    events_read: AtomicUsize,
 }
 
 impl Default for WatchedLog {
@@ -36,6 +38,7 @@ impl Default for WatchedLog {
             inner: MemoryLog::default(),
             fault: Mutex::new(Fault::None),
             reads: watch::Sender::new(0),
+            events_read: AtomicUsize::new(0),
         }
     }
 }
@@ -50,9 +53,19 @@ impl WatchedLog {
         *self.reads.borrow()
     }
 
+    /// How many events of the whole log were read so far.
+    pub(crate) fn events_read(&self) -> usize {
+        self.events_read.load(Ordering::Relaxed)
+    }
+
     /// Waits until more streams were read than this.
     pub(crate) async fn read_after(&self, reads: usize) {
         soon(self.reads.subscribe().wait_for(|now| *now > reads)).await.unwrap();
+    }
+
+    /// Appends what came from no request.
+    pub(crate) async fn append_sample(&self, append: Append) {
+        self.inner.append(vec![append]).await.unwrap();
     }
 
     fn fault(&self) -> Fault {
@@ -84,7 +97,10 @@ impl EventLog for WatchedLog {
     }
 
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, ReadError> {
-        self.inner.read_all(after, max).await
+        let read = self.inner.read_all(after, max).await;
+        let count = read.as_ref().map_or(0, Vec::len);
+        self.events_read.fetch_add(count, Ordering::Relaxed);
+        read
     }
 
     async fn versions(&self, streams: &[StreamId]) -> Result<Vec<u64>, ReadError> {

@@ -1,0 +1,77 @@
+//! The JSON of events, as `/v1/stream` and the list of a verification's events tell them.
+//!
+//! Without what is for one holder alone: a reservation's id releases it.
+
+use ccd402_app::ports::log::{Position, Recorded};
+use ccd402_domain::event::Event;
+use ccd402_domain::ids::VerificationId;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::reply;
+
+/// An event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventTold<'a> {
+    /// Its place in the log; ids of `/v1/stream` are these.
+    position: Position,
+    r#type: &'static str,
+    time: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<VerificationId>,
+    stream: &'a str,
+    /// Its place in its stream.
+    version: u64,
+    data: Value,
+}
+
+/// The events of one verification.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct History<'a> {
+    pub(crate) verification: VerificationId,
+    /// Everything up to this position of the log is in it.
+    pub(crate) as_of: Position,
+    pub(crate) events: Vec<EventTold<'a>>,
+}
+
+impl<'a> EventTold<'a> {
+    /// An event as it may be told.
+    pub(crate) fn of(recorded: &'a Recorded) -> Self {
+        Self {
+            position: recorded.position,
+            r#type: recorded.event.name(),
+            time: recorded.time,
+            verification: recorded.stream.as_verification(),
+            stream: recorded.stream.as_str(),
+            version: recorded.version,
+            data: data(&recorded.event),
+        }
+    }
+}
+
+fn data(event: &Event) -> Value {
+    let json = event.to_json().expect("events have text keys and so always have JSON");
+    let mut data: Value = serde_json::from_slice(&json).expect("what was written is JSON");
+    let is_held = matches!(
+        event,
+        Event::PaymentReserved(_) | Event::PaymentReleased(_) | Event::AnswerRecorded(_)
+    );
+    if let Some(members) = data.as_object_mut().filter(|_| is_held) {
+        members.remove("reservation");
+    }
+    data
+}
+
+/// Adds an event as one message of an event stream.
+pub(crate) fn write_message(recorded: &Recorded, out: &mut Vec<u8>) {
+    let told = EventTold::of(recorded);
+    out.extend_from_slice(
+        format!("id: {}\nevent: {}\ndata: ", told.position, told.r#type).as_bytes(),
+    );
+    // JSON as it is written here holds no line feed.
+    out.extend_from_slice(&reply::bytes(&told));
+    out.extend_from_slice(b"\n\n");
+}
