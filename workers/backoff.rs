@@ -32,6 +32,14 @@ impl Backoff {
     }
 }
 
+/// The wait after a number of tries that is kept elsewhere: exponential, jittered, capped.
+#[must_use]
+pub fn wait_after(attempt: u32, first: Duration, max: Duration) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(31);
+    let step = first.saturating_mul(1 << doublings).min(max);
+    step.mul_f64(rand::thread_rng().gen_range(0.5..=1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +53,16 @@ mod tests {
         assert!(backoff.next_wait() >= Duration::from_millis(500));
         backoff.reset();
         assert!(backoff.next_wait() <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn waits_by_number_are_the_same_as_in_a_row() {
+        let (first, max) = (Duration::from_millis(100), Duration::from_secs(1));
+        for (attempt, most) in
+            [(0, 100), (1, 100), (2, 200), (4, 800), (5, 1_000), (u32::MAX, 1_000)]
+        {
+            let wait = wait_after(attempt, first, max).as_millis();
+            assert!((most / 2..=most).contains(&wait), "{attempt}: {wait}");
+        }
     }
 }

@@ -9,6 +9,8 @@ pub mod error;
 pub mod follower;
 pub mod jobs;
 pub mod projector;
+pub mod queue;
 mod resolve;
 pub mod resolver;
+pub mod runner;
 pub mod sweeper;

@@ -17,9 +17,9 @@ pub struct CheckIdentity(pub Arc<Facilitator>);
 
 #[async_trait]
 impl Handler for CheckIdentity {
-    async fn run(&self, job: Job, _attempt: u32) -> Ran {
+    async fn run(&self, job: Job, attempt: u32) -> Ran {
         match job {
-            Job::CheckIdentity { verification } => resolve(&self.0, verification).await,
+            Job::CheckIdentity { verification } => resolve(&self.0, verification, attempt).await,
             other => Ran::Dead { why: format!("{other} is no job of this kind") },
         }
     }

@@ -17,9 +17,11 @@ pub struct ResolveTransaction(pub Arc<Facilitator>);
 
 #[async_trait]
 impl Handler for ResolveTransaction {
-    async fn run(&self, job: Job, _attempt: u32) -> Ran {
+    async fn run(&self, job: Job, attempt: u32) -> Ran {
         match job {
-            Job::ResolveTransaction { verification } => resolve(&self.0, verification).await,
+            Job::ResolveTransaction { verification } => {
+                resolve(&self.0, verification, attempt).await
+            }
             other => Ran::Dead { why: format!("{other} is no job of this kind") },
         }
     }

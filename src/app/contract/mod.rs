@@ -2,5 +2,6 @@
 
 pub mod log;
 pub mod payments;
+pub mod queue;
 pub mod sample;
 pub mod scripted;

@@ -4,6 +4,9 @@
 
 mod follower;
 mod projector;
+mod queue;
+#[path = "../../../tests/support/redis_server.rs"]
+mod redis_server;
 mod resolver;
 mod support;
 mod sweeper;
