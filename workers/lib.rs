@@ -14,3 +14,4 @@ mod resolve;
 pub mod resolver;
 pub mod runner;
 pub mod sweeper;
+pub mod webhooks;

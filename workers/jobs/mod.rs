@@ -2,6 +2,7 @@
 //! is given up, is decided by who runs it.
 
 pub mod check_identity;
+pub mod deliver_webhook;
 pub mod resolve_transaction;
 
 use std::collections::BTreeMap;

@@ -130,7 +130,7 @@ impl Dispatch {
                 let fails = tracker
                     .is_some_and(|tracker| tracker.tried(tried) && tracker.scanned.is_none());
                 if fails {
-                    self.webhooks.disable(tried.webhook, WhyDisabled::Failing).await?;
+                    self.disable(tried.webhook).await;
                 }
             }
             _ => {}
@@ -142,6 +142,13 @@ impl Dispatch {
             self.tell_those_who_go_along(recorded, transition, jobs).await?;
         }
         Ok(())
+    }
+
+    /// Where that cannot be written now, the next delivery that is given up does it.
+    async fn disable(&self, id: WebhookId) {
+        if let Err(error) = self.webhooks.disable(id, WhyDisabled::Failing).await {
+            tracing::warn!(webhook.id = %id, %error, "a webhook that fails is still enabled");
+        }
     }
 
     /// A webhook was made, changed, switched or deleted.

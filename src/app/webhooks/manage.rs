@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ccd402_domain::ids::WebhookId;
 use ccd402_domain::rejection::Rejection;
-use ccd402_domain::tenant::TenantId;
+use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_domain::webhook::command::{Change, Command, Create};
 use ccd402_domain::webhook::decide::decide;
 use ccd402_domain::webhook::event::WhyDisabled;
@@ -20,15 +20,6 @@ use crate::webhooks::{Webhooks, directory};
 
 /// How often a decision is made anew because somebody else appended first.
 const DECISIONS_MAX: usize = 16;
-
-/// Whose webhooks a caller may see: a tenant's, or everybody's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sight {
-    /// One tenant's.
-    Tenant(TenantId),
-    /// Every tenant's.
-    All,
-}
 
 /// A webhook that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +78,10 @@ impl Webhooks {
 
     /// The webhooks that a caller may see, oldest first.
     #[must_use]
-    pub fn list(&self, sight: &Sight) -> Vec<Webhook> {
-        match sight {
-            Sight::Tenant(tenant) => self.directory.of(tenant),
-            Sight::All => {
+    pub fn list(&self, reach: &Reach) -> Vec<Webhook> {
+        match reach {
+            Reach::Tenant(tenant) => self.directory.of(tenant),
+            Reach::All => {
                 let mut all = self.directory.all();
                 all.sort_unstable_by_key(|webhook| webhook.id);
                 all
@@ -100,13 +91,8 @@ impl Webhooks {
 
     /// A webhook that a caller may see.
     #[must_use]
-    pub fn show(&self, sight: &Sight, id: WebhookId) -> Option<Webhook> {
-        let webhook = self.directory.get(id)?;
-        let is_seen = match sight {
-            Sight::Tenant(tenant) => webhook.tenant == *tenant,
-            Sight::All => true,
-        };
-        is_seen.then_some(webhook)
+    pub fn show(&self, reach: &Reach, id: WebhookId) -> Option<Webhook> {
+        self.directory.get(id).filter(|webhook| reach.covers(&webhook.tenant))
     }
 
     /// Changes a webhook's settings.

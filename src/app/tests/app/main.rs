@@ -14,3 +14,4 @@ mod support;
 mod sweep;
 mod tenants;
 mod verify;
+mod webhooks;

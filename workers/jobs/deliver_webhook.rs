@@ -1,0 +1,30 @@
+//! Tells a webhook of one event.
+//!
+//! What is sent, and when it is tried again, is decided in `app` from the log; a second run finds the
+//! first one's tries there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ccd402_app::ports::queue::Job;
+use ccd402_app::webhooks::{Delivered, Webhooks};
+use ccd402_domain::ids::WebhookId;
+
+use crate::jobs::{Handler, Ran};
+
+/// Runs [`Job::DeliverWebhook`].
+pub struct DeliverWebhook(pub Arc<Webhooks>);
+
+#[async_trait]
+impl Handler for DeliverWebhook {
+    async fn run(&self, job: Job, _attempt: u32) -> Ran {
+        let Job::DeliverWebhook { webhook, position } = job else {
+            return Ran::Dead { why: format!("{job} is no job of this kind") };
+        };
+        match self.0.deliver(WebhookId(webhook), position).await {
+            Ok(Delivered::Done) => Ran::Done,
+            Ok(Delivered::Due(at)) => Ran::RetryAt { at, why: "not taken yet".to_owned() },
+            Err(error) => Ran::Retry { why: error.to_string() },
+        }
+    }
+}
