@@ -11,6 +11,7 @@ mod fault;
 mod headers;
 pub mod health;
 mod items;
+pub mod openapi;
 pub mod options;
 mod patience;
 mod problem;
@@ -33,8 +34,8 @@ use crate::api::Api;
 use crate::health::Health;
 use crate::options::Options;
 use crate::routes::{
-    check, errors, events, health as health_route, log, release, settle, show, stream, submit,
-    supported, unknown, verify,
+    check, docs, errors, events, health as health_route, log, release, settle, show, stream,
+    submit, supported, unknown, verify,
 };
 
 /// Every route over a facilitator. `health` is fed by whoever runs the follower.
@@ -53,6 +54,10 @@ pub fn router(facilitator: Arc<Facilitator>, options: Options, health: Health) -
         .route("/v1/events", get(log::lines))
         .route("/v1/events:verify", post(check::check))
         .route("/errors/{code}", get(errors::page))
+        .route("/openapi.json", get(docs::document))
+        .route("/docs", get(docs::index))
+        .route("/docs/", get(docs::front))
+        .route("/docs/{file}", get(docs::file))
         .fallback(unknown::route_not_found)
         .method_not_allowed_fallback(unknown::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), around::around))

@@ -10,10 +10,11 @@ use ccd402_domain::transaction::BlockRef;
 use ccd402_domain::verification::state::{self, Outcome};
 use ccd402_protocol::code::ReasonCode;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A submission that was taken in just now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Accepted<'a> {
     pub(crate) id: VerificationId,
@@ -22,7 +23,7 @@ pub(crate) struct Accepted<'a> {
 }
 
 /// A batch that was looked at: an answer for each item, in the order of the items.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 pub(crate) struct Batch {
     pub(crate) accepted: usize,
     pub(crate) repeated: usize,
@@ -31,7 +32,7 @@ pub(crate) struct Batch {
 }
 
 /// What became of one item.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct BatchItem {
     /// Its place in the batch; the first is 0.
     pub(crate) index: usize,
@@ -40,7 +41,7 @@ pub(crate) struct BatchItem {
 }
 
 /// How an item is answered.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]
 pub(crate) enum ItemAnswer {
     /// Taken in just now.
@@ -52,10 +53,11 @@ pub(crate) enum ItemAnswer {
 }
 
 /// A verification.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verification<'a> {
     id: VerificationId,
+    #[schemars(extend("enum" = [PENDING, "confirmed", "failed"]))]
     status: &'static str,
     status_url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,19 +65,20 @@ pub(crate) struct Verification<'a> {
     payment: Payment<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<Block>,
+    #[schemars(extend("enum" = ["free", "reserved", "used"]))]
     usage: &'static str,
     version: u64,
     requested_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Reason<'a> {
     code: ReasonCode,
     title: &'static str,
     detail: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Payment<'a> {
     network: &'a str,
@@ -87,13 +90,13 @@ struct Payment<'a> {
     resource: Resource<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Resource<'a> {
     method: &'a str,
     url: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Block {
     height: u64,
     hash: String,
@@ -101,7 +104,7 @@ struct Block {
 }
 
 /// Body of a release.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Release {
     pub(crate) reservation: uuid::Uuid,

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod dev;
 pub mod gate;
 pub mod pay;
+pub mod schemas;
 pub mod serve;
 pub mod simchain;
 pub mod wallet;
@@ -33,6 +34,7 @@ enum Command {
     Dev(dev::Args),
     Gate(Box<gate::Args>),
     Pay(Box<pay::Args>),
+    Schemas(schemas::Args),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
     Serve(serve::Args),
@@ -43,7 +45,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
-            Self::Demo(_) | Self::Pay(_) | Self::Wallet(_) => "warn",
+            Self::Demo(_) | Self::Pay(_) | Self::Schemas(_) | Self::Wallet(_) => "warn",
         }
     }
 
@@ -53,6 +55,7 @@ impl Command {
             Self::Dev(args) => dev::run(args).await,
             Self::Gate(args) => gate::run(*args).await,
             Self::Pay(args) => pay::run(*args).await,
+            Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,
             Self::Serve(args) => serve::run(args).await,

@@ -14,6 +14,7 @@ use ccd402_gate::proxy;
 use ccd402_gate::routes::Routes;
 use ccd402_protocol::network::NetworkId;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::span::Span;
@@ -34,7 +35,8 @@ const PATH_DEFAULT: &str = "/*";
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// Settings, each as a flag, a variable, or a key of the file by the flag's name with underscores.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize, JsonSchema)]
+#[schemars(rename = "GateSettings")]
 pub struct Settings {
     /// Address and port to listen on [default: 127.0.0.1:4402]
     #[arg(long, env = "CCD402_GATE_LISTEN", value_name = "ADDR")]
@@ -85,16 +87,18 @@ pub struct Settings {
     routes: Vec<RouteTable>,
     #[arg(skip)]
     #[serde(flatten)]
+    #[schemars(skip)]
     unknown: BTreeMap<String, toml::Value>,
 }
 
 /// A `[[route]]` table; what it leaves out is taken from the settings outside.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct RouteTable {
     path: String,
     #[serde(flatten)]
     terms: Terms,
     #[serde(flatten)]
+    #[schemars(skip)]
     unknown: BTreeMap<String, toml::Value>,
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use ccd402_protocol::network::NetworkId;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::compose::facilitator::Options;
@@ -20,7 +21,8 @@ pub const DATA_DIR_DEFAULT: &str = "ccd402-data";
 pub const NODE_DEFAULT: &str = "http://127.0.0.1:20000";
 
 /// Settings, each as a flag, a variable, or a key of the file by the flag's name with underscores.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize, JsonSchema)]
+#[schemars(rename = "ServeSettings")]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Address and port to listen on [default: 127.0.0.1:4020]

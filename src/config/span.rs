@@ -4,11 +4,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::ensure;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A length of time in flags, variables and files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("examples" = ["30s", "24h", "500ms"]))]
 pub struct Span(pub Duration);
 
 impl FromStr for Span {

@@ -14,6 +14,7 @@ const DOMAIN: &[u8] = b"ccd402/binding/v1";
 
 /// What is paid for: one method on one URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resource {
     /// HTTP method, upper case.
     pub method: String,

@@ -27,6 +27,7 @@ pub struct Challenge {
 
 /// The time in which a challenge is open, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
     /// When the challenge was issued.

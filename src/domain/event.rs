@@ -29,6 +29,13 @@ macro_rules! events {
             /// Names of all types, in the order of the table.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)+];
 
+            /// The JSON Schema of each type's data, by name, in the order of the table.
+            #[cfg(feature = "schema")]
+            #[must_use]
+            pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+                vec![$((stringify!($name), schemars::schema_for!($name)),)+]
+            }
+
             /// Name of the type, without its version.
             #[must_use]
             pub fn name(&self) -> &'static str {
@@ -134,6 +141,7 @@ pub enum EventError {
 
 /// What was answered under an Idempotency-Key, so that a repeat hears the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerRecorded {
     /// What it was about.

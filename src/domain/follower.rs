@@ -7,6 +7,7 @@ use crate::transaction::BlockRef;
 
 /// A finalized block, and all before it, has been applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BlockFollowed {
     /// Of which network.

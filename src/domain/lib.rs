@@ -19,6 +19,8 @@ pub mod rejection;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod tenant;
 mod text;
 pub mod transaction;

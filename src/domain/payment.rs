@@ -34,6 +34,7 @@ const SIGNATURES_MAX: usize = 16;
 
 /// A payment that somebody says was made: what was asked for, and the transfer that should be it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// Where it was made.
@@ -65,6 +66,7 @@ pub struct Payment {
 
 /// When a payment is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConsumeOn {
     /// At the first valid `/verify`.
@@ -75,6 +77,7 @@ pub enum ConsumeOn {
 
 /// What the payer handed in as proof. Kept beside the log, never in it, until it is checked.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Proofs {
     /// Zero-knowledge presentation: Concordium's JSON as text.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a payment is refused: a stable code, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejection {
     /// Stable code.
     pub code: ReasonCode,

@@ -10,6 +10,7 @@ use crate::ids::{BlockHash, TransactionHash};
 
 /// A finalized block, by which a transaction is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlockRef {
     /// Absolute height.
     pub height: u64,

@@ -9,6 +9,7 @@ use crate::version::X402Version;
 
 /// Body of `/verify` and `/settle`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyRequest {
     /// 1 or 2.
@@ -21,6 +22,7 @@ pub struct VerifyRequest {
 
 /// Answer of `/verify`. HTTP 200 also where the payment is refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyResponse {
     /// Whether the resource may be given for it.
@@ -41,6 +43,7 @@ pub struct VerifyResponse {
 
 /// Answer of `/settle`. `transaction` and `network` are there also on failure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SettleResponse {
     /// Whether the payment is final and used up by this call.
@@ -70,6 +73,7 @@ pub struct SettleResponse {
 
 /// Answer of `/supported`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SupportedResponse {
     /// Ways to pay.
     pub kinds: Vec<SupportedKind>,
@@ -83,6 +87,7 @@ pub struct SupportedResponse {
 
 /// One way to pay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SupportedKind {
     /// 1 or 2.
@@ -98,6 +103,7 @@ pub struct SupportedKind {
 
 /// Answer of `/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthResponse {
     /// `ok`, or what is amiss.
     pub status: String,

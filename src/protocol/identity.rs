@@ -20,6 +20,7 @@ pub const TEXT_BYTES_MAX: usize = 8 * 1024;
 
 /// What must be proven: `extra.identity` of the requirements, or the extension's `info`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IdentityRequirement {
     /// All of these must hold for one credential of the payer.
@@ -34,6 +35,7 @@ pub struct IdentityRequirement {
 
 /// One statement about one attribute, as Concordium's SDKs write it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum AtomicStatement {
     /// The attribute's value is shown.

@@ -13,4 +13,6 @@ pub mod payload;
 pub mod presented;
 pub mod required;
 pub mod requirements;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod version;

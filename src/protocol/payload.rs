@@ -12,6 +12,7 @@ pub type AccountSignatures = BTreeMap<u8, BTreeMap<u8, String>>;
 
 /// `payload` of a payment by transaction hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TransferPayload {
     /// 64 hex digits.
@@ -27,6 +28,7 @@ pub struct TransferPayload {
 
 /// How a transfer is tied to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Binding {
     /// Where the binding digest is found.
@@ -42,6 +44,7 @@ pub struct Binding {
 
 /// Where the binding digest is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum BindingKind {
     /// The transfer's memo is the digest.
@@ -54,6 +57,7 @@ pub enum BindingKind {
 
 /// PaymentPayload of x402 v1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayloadV1 {
     /// 1.
@@ -68,6 +72,7 @@ pub struct PaymentPayloadV1 {
 
 /// PaymentPayload of x402 v2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayloadV2 {
     /// 2.
@@ -86,6 +91,7 @@ pub struct PaymentPayloadV2 {
 
 /// ResourceInfo of x402 v2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceInfo {
     /// Absolute URL.

@@ -8,6 +8,7 @@ use crate::version::X402Version;
 
 /// v1: the body of a 402.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequiredV1 {
     /// 1.
@@ -21,6 +22,7 @@ pub struct PaymentRequiredV1 {
 
 /// v2: the header `PAYMENT-REQUIRED` of a 402.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequiredV2 {
     /// 2.

@@ -51,6 +51,7 @@ pub struct Fields {
 
 /// `extra` of a payment by transaction hash. Fields of other schemes are left unread.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Extra {
     /// `transaction-hash`.

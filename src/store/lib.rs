@@ -19,3 +19,4 @@ mod upcast;
 
 pub use error::Error;
 pub use memory::MemoryLog;
+pub use upcast::newest as newest_version;

@@ -37,6 +37,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("sled", &["ccd402-store"]),
     ("axum", &["ccd402-api", "ccd402-gate", ROOT]),
     ("reqwest", &["ccd402-client", "ccd402-webhooks", ROOT]),
+    ("apalis", &["ccd402-workers"]),
+    ("sqlx", &["ccd402-store", "ccd402-workers"]),
 ];
 
 /// Edges that only tests have: they may go round the rules above, but not unseen.

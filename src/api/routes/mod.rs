@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod check;
+pub(crate) mod docs;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod health;

@@ -8,12 +8,13 @@ use ccd402_domain::preset::Preset;
 use ccd402_gate::routes::{CHALLENGE_LIFE_DEFAULT, Price, Route};
 use clap::Args;
 use http::Method;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::span::Span;
 
 /// What something costs, and who may have it.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize, JsonSchema)]
 pub(super) struct Terms {
     /// Price: a number and an asset, as in "1.5 CCD"
     #[arg(long, env = "CCD402_GATE_PRICE", value_name = "PRICE")]

@@ -15,6 +15,7 @@ use crate::transaction::BlockRef;
 
 /// Somebody handed in a payment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationRequested {
     /// Its id.
@@ -32,6 +33,7 @@ pub struct VerificationRequested {
 
 /// The presentation holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityVerified {
     /// What was proven, without what was revealed.
@@ -40,6 +42,7 @@ pub struct IdentityVerified {
 
 /// What a presentation that holds has shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Proven {
     /// SHA-256 of the presentation.
@@ -53,6 +56,7 @@ pub struct Proven {
 
 /// The account's signatures over the binding digest hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BindingVerified {
     /// What was signed.
@@ -61,6 +65,7 @@ pub struct BindingVerified {
 
 /// The transfer is final and right, while the payer's proofs are still being checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TransferFinalized {
     /// The transaction.
@@ -71,6 +76,7 @@ pub struct TransferFinalized {
 
 /// The payment is good, final and claimed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationConfirmed {
     /// Whose claim on the transaction this is.
@@ -85,6 +91,7 @@ pub struct VerificationConfirmed {
 
 /// The payment is refused for good.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationFailed {
     /// Its id.
@@ -99,6 +106,7 @@ pub struct VerificationFailed {
 
 /// A resource server holds the payment until it has answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentReserved {
     /// Known to the holder alone.
@@ -109,6 +117,7 @@ pub struct PaymentReserved {
 
 /// The holder gave it back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentReleased {
     /// The hold that ended.
@@ -117,6 +126,7 @@ pub struct PaymentReleased {
 
 /// The payment is used up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentConsumed {
     /// By what.
@@ -125,6 +135,7 @@ pub struct PaymentConsumed {
 
 /// What uses a payment up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Consumer {
     /// A valid `/verify` of a payment with `consumeOn = "verify"`.

@@ -14,6 +14,7 @@ use crate::webhook::transition::Transition;
 
 /// Somebody wants to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookCreated {
     /// Its id.
@@ -35,6 +36,7 @@ pub struct WebhookCreated {
 
 /// Its settings were changed; what is absent stayed as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookChanged {
     /// Where messages go.
@@ -52,6 +54,7 @@ pub struct WebhookChanged {
 
 /// It has a new secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookSecretRotated {
     /// Which secret it is: the first, at creation, was 1.
@@ -62,6 +65,7 @@ pub struct WebhookSecretRotated {
 
 /// It is told again, also of what happened meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookEnabled {
     /// When.
@@ -70,6 +74,7 @@ pub struct WebhookEnabled {
 
 /// It is not told until it is enabled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDisabled {
     /// Why.
@@ -80,6 +85,7 @@ pub struct WebhookDisabled {
 
 /// Why a webhook is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WhyDisabled {
     /// The receiver answered 410.
@@ -92,6 +98,7 @@ pub enum WhyDisabled {
 
 /// It is gone for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDeleted {
     /// When.
@@ -100,6 +107,7 @@ pub struct WebhookDeleted {
 
 /// How far its deliveries have come, so that a restart need not read the log from the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookCheckpointed {
     /// Every transition up to here is delivered or given up, but for those below.
@@ -113,6 +121,7 @@ pub struct WebhookCheckpointed {
 
 /// A delivery was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDelivered {
     /// To which webhook.
@@ -143,6 +152,7 @@ pub struct WebhookDelivered {
 
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Answer {
     /// The receiver answered with this HTTP status.
     #[serde(rename = "status")]
@@ -154,6 +164,7 @@ pub enum Answer {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NoAnswer {
     /// Its address is one that webhooks may not reach.
@@ -170,6 +181,7 @@ pub enum NoAnswer {
 
 /// What a try came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
     /// The receiver has it.

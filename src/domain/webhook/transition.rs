@@ -10,6 +10,7 @@ use crate::event::Event;
 
 /// A kind of transition, by the name that goes over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Transition {
     /// It was handed in, and is pending.
     #[serde(rename = "verification.requested")]

@@ -1,0 +1,103 @@
+//! `/verify`, `/settle`, `/supported` and `/health`, as x402 wants them.
+
+use ccd402_domain::key::scope::Scope;
+use ccd402_protocol::code::ReasonCode as C;
+use ccd402_protocol::facilitator::{
+    HealthResponse, SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
+};
+use schemars::SchemaGenerator;
+use serde_json::{Value, json};
+
+use super::operation::{Body, JSON, Operation};
+use super::{Access, example, text};
+
+const TAG: &str = "x402";
+const KEYS: &str = "The same key and body hear the stored answer; another body is 409.";
+const WAIT: &str = "`wait=N`: seconds to wait for finality (RFC 7240).";
+
+pub(super) fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
+    vec![verify(schemas), settle(schemas), supported(schemas), health(schemas)]
+}
+
+fn verify(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "A refused payment is an answer: 200 with isValid false and a code. A payment is \
+                 valid once.";
+    let answer = Body::json::<VerifyResponse>(
+        schemas,
+        json!({ "isValid": true, "payer": example::payer(), "extra": {
+            "verification": example::ID,
+            "statusUrl": format!("/v1/verifications/{}", example::ID),
+        } }),
+    );
+    x402(("post", "/verify"), ("verify", "Whether a payment is good", about), schemas, answer)
+}
+
+fn settle(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "As /verify, and uses the payment up. It succeeds once. Transaction and network \
+                 are named also where it fails.";
+    let answer = Body::json::<SettleResponse>(
+        schemas,
+        json!({
+            "success": true, "payer": example::payer(), "transaction": example::TRANSACTION,
+            "network": "concordium-testnet", "amount": "500000",
+        }),
+    );
+    x402(("post", "/settle"), ("settle", "Use a payment up", about), schemas, answer)
+}
+
+fn x402(
+    route: (&'static str, &'static str),
+    (id, summary, about): (&str, &str, &str),
+    schemas: &mut SchemaGenerator,
+    answer: Body,
+) -> Operation {
+    let refused = |status: u16| {
+        let what = "The request could not be served; in x402's own shape, with `error` and `code`.";
+        let schema = answer.schema.clone();
+        let example = match id {
+            "verify" => json!({ "isValid": false, "invalidReason": "unexpected_verify_error" }),
+            _ => json!({ "success": false, "errorReason": "unexpected_settle_error" }),
+        };
+        (status, what, Body { media: JSON, schema, example })
+    };
+    let failures = [400, 401, 403, 409, 413, 429, 431, 500, 503].map(refused);
+    let operation = Operation::new(route, (id, TAG), (summary, about))
+        .access(Access::Scope(Scope::Submit))
+        .parameter(("header", "Idempotency-Key"), &text("1 to 255 visible ASCII characters."), KEYS)
+        .parameter(("header", "Prefer"), &text("wait=30"), WAIT)
+        .body(Body::json::<VerifyRequest>(schemas, example::request()))
+        .answer(200, "Whether it is good, or why not.", Some(answer));
+    failures.into_iter().fold(operation, |operation, (status, what, body)| {
+        operation.answer(status, what, Some(body))
+    })
+}
+
+fn supported(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "The ways to pay that this facilitator verifies, in both versions of x402.";
+    let answer = json!({
+        "kinds": [{
+            "x402Version": 2, "scheme": "exact", "network": example::NETWORK,
+            "extra": { "assetTransferMethod": "transaction-hash", "paymentFlow": "upfront" },
+        }],
+        "extensions": ["concordium-identity"], "signers": { "ccd:*": [] },
+    });
+    Operation::new(("get", "/supported"), ("supported", TAG), ("Ways to pay", about))
+        .access(Access::Open)
+        .answer(200, "What is supported.", Some(Body::json::<SupportedResponse>(schemas, answer)))
+        .common()
+}
+
+fn health(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "One word. For probes of an orchestrator use /livez and /readyz.";
+    let mut word = |status: &str| {
+        let example: Value = json!({ "status": status });
+        Some(Body::json::<HealthResponse>(schemas, example))
+    };
+    let (ok, amiss) = (word("ok"), word("node_unavailable"));
+    Operation::new(("get", "/health"), ("health", TAG), ("Whether it can do its work", about))
+        .access(Access::Open)
+        .common()
+        .problems(&[(431, &[C::RequestTooLarge])])
+        .answer(200, "It can.", ok)
+        .answer(503, "What is amiss.", amiss)
+}
