@@ -4,6 +4,7 @@
 //! A test compares the routes with the operations.
 
 mod example;
+mod log;
 mod operation;
 mod verifications;
 mod x402;
@@ -70,7 +71,7 @@ pub fn document() -> Value {
         .for_serialize();
     let mut schemas = settings.into_generator();
     schemas.subschema_for::<Problem>();
-    let groups = [x402::operations, verifications::operations];
+    let groups = [x402::operations, verifications::operations, log::operations];
     let mut paths: Map<String, Value> = Map::new();
     for operation in groups.iter().flat_map(|group| group(&mut schemas)) {
         let Operation { method, path, .. } = operation;
@@ -102,9 +103,10 @@ const ABOUT: &str = "Tells resource servers whether a payment is good: for this 
     finally, and for the first time. Native routes live under /v1 and answer problem details \
     (RFC 9457); /verify, /settle and /supported are x402's own.";
 
-const TAGS: [(&str, &str); 2] = [
+const TAGS: [(&str, &str); 3] = [
     ("x402", "The facilitator interface of the x402 specification, versions 1 and 2."),
     ("verifications", "Payments handed in asynchronously, and what became of them."),
+    ("log", "The event log: the truth from which everything else is derived."),
 ];
 
 /// A schema of a text with an example's name.
@@ -114,7 +116,22 @@ fn text(description: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Pages, not operations of a program.
+    const PAGES: [&str; 5] = ["/docs", "/docs/", "/docs/{file}", "/errors/{code}", "/openapi.json"];
+
+    #[test]
+    fn every_route_is_described_and_every_description_has_its_route() {
+        let routes = include_str!("../lib.rs").split(".route(\"").skip(1);
+        let routes = routes.filter_map(|rest| rest.split('"').next());
+        let routes: BTreeSet<_> = routes.filter(|route| !PAGES.contains(route)).collect();
+        let document = document();
+        let described = document["paths"].as_object().unwrap().keys().map(String::as_str);
+        assert_eq!(described.collect::<BTreeSet<_>>(), routes);
+    }
 
     #[test]
     fn every_reference_has_its_schema_and_every_operation_its_own_id() {

@@ -2,10 +2,11 @@
 
 use ccd402_app::ports::log::Position;
 use ccd402_domain::ids::Digest;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One step of a check.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub(crate) enum Step {
     /// So far everything is as it was written.

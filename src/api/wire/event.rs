@@ -6,13 +6,14 @@ use ccd402_app::ports::log::{Position, Recorded};
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::reply;
 
 /// An event.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventTold<'a> {
     /// Its place in the log; ids of `/v1/stream` are these.
@@ -28,7 +29,7 @@ pub(crate) struct EventTold<'a> {
 }
 
 /// The events of one verification.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct History<'a> {
     pub(crate) verification: VerificationId,
