@@ -4,6 +4,7 @@
 use ccd402_app::error::Error;
 use ccd402_app::ports::chain::ChainError;
 use ccd402_app::ports::log::AppendError;
+use ccd402_app::ports::read_model::ReadModelError;
 use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
 
@@ -21,7 +22,17 @@ impl Api {
             Error::Malformed(detail) => {
                 Problem::malformed(detail.chars().take(DETAIL_CHARS_MAX).collect::<String>())
             }
-            Error::Overloaded | Error::Contended | Error::Chain(ChainError::Busy) => {
+            Error::Behind | Error::ReadModel(ReadModelError::Building) => {
+                unavailable(ReasonCode::ProjectionBehind)
+            }
+            Error::ReadModel(ReadModelError::TooLarge) => {
+                let detail = "the answer takes too long: ask for a shorter time, or filter more";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, ReasonCode::Overloaded, detail)
+            }
+            Error::Overloaded
+            | Error::Contended
+            | Error::Chain(ChainError::Busy)
+            | Error::ReadModel(ReadModelError::Busy) => {
                 tracing::debug!(%error, "a request was turned away");
                 Problem::overloaded()
             }
@@ -41,7 +52,11 @@ impl Api {
                 tracing::warn!(%error, "a request could not be served without a node");
                 unavailable(ReasonCode::NodeUnavailable)
             }
-            Error::Chain(_) | Error::Append(_) | Error::BrokenHistory(_) | Error::Event(_) => {
+            Error::Chain(_)
+            | Error::Append(_)
+            | Error::BrokenHistory(_)
+            | Error::Event(_)
+            | Error::ReadModel(_) => {
                 tracing::error!(%error, "a request could not be served because of a fault");
                 Problem::internal()
             }

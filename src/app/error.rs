@@ -5,6 +5,7 @@ use ccd402_domain::verification::state::BrokenHistory;
 
 use crate::ports::chain::ChainError;
 use crate::ports::log::{AppendError, ReadError};
+use crate::ports::read_model::ReadModelError;
 
 /// We failed; nothing was decided.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,12 @@ pub enum Error {
     /// An event could not be written as JSON or read back.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// The read model has not come as far as the caller wants. Try again later.
+    #[error("the read model has not come that far")]
+    Behind,
+    /// The read model could not be asked.
+    #[error(transparent)]
+    ReadModel(#[from] ReadModelError),
     /// The chain could not be asked.
     #[error(transparent)]
     Chain(#[from] ChainError),

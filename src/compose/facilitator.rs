@@ -13,12 +13,13 @@ use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
 use ccd402_app::ports::log::EventLog;
-use ccd402_app::projections::summary::Summary;
+use ccd402_app::reads::Reads;
 use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
 use ccd402_domain::payment::Policy;
 use ccd402_protocol::network::NetworkId;
 use ccd402_store::sled::{Options as LogOptions, SledLog};
+use ccd402_store::sqlite::SqliteReadModel;
 use ccd402_workers::follower::{Follower, Status};
 use ccd402_workers::projector::Projector;
 use ccd402_workers::resolver::Resolver;
@@ -89,7 +90,8 @@ pub struct Running {
     facilitator: Arc<Facilitator>,
     log: Arc<SledLog>,
     follower: watch::Receiver<Status>,
-    summary: watch::Receiver<Summary>,
+    reads: Arc<Reads>,
+    read_model: SqliteReadModel,
     shutdown: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -115,11 +117,14 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     };
     let port: Arc<dyn EventLog> = log.clone();
     let facilitator = Arc::new(Facilitator::new(port, chain, Arc::new(SystemClock), app));
+    let read_model = SqliteReadModel::open(&options.data_dir).await;
+    let model = Arc::new(read_model.clone());
+    let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
     let addr = listener.local_addr()?;
-    Ok(run(options, addr, listener, (log, facilitator)))
+    Ok(run(options, (addr, listener), (log, facilitator), (read_model, reads)))
 }
 
 async fn open_log(options: &Options) -> anyhow::Result<Arc<SledLog>> {
@@ -142,14 +147,14 @@ async fn connect(options: &Options) -> anyhow::Result<Nodes> {
 
 fn run(
     options: Options,
-    addr: SocketAddr,
-    listener: TcpListener,
+    (addr, listener): (SocketAddr, TcpListener),
     (log, facilitator): (Arc<SledLog>, Arc<Facilitator>),
+    (read_model, reads): (SqliteReadModel, Arc<Reads>),
 ) -> Running {
     let shutdown = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
-    let (projector, summary) = Projector::new(Arc::clone(facilitator.log()));
+    let projector = Projector::new(Arc::clone(&reads));
     let resolver = Resolver::new(Arc::clone(&facilitator));
     let sweeper = Sweeper::new(Arc::clone(&facilitator), follower_status.clone(), options.sweeper);
     let token = || shutdown.clone();
@@ -179,7 +184,8 @@ fn run(
         server::serve(listener, router, server::Limits::default(), until).await;
         Ok(())
     });
-    Running { addr, facilitator, log, follower: follower_status, summary, shutdown, tasks }
+    let follower = follower_status;
+    Running { addr, facilitator, log, follower, reads, read_model, shutdown, tasks }
 }
 
 impl Running {
@@ -207,10 +213,10 @@ impl Running {
         self.follower.clone()
     }
 
-    /// What its log amounts to.
+    /// Its lists and statistics.
     #[must_use]
-    pub fn summary(&self) -> watch::Receiver<Summary> {
-        self.summary.clone()
+    pub fn reads(&self) -> &Arc<Reads> {
+        &self.reads
     }
 
     /// Waits until a part fails. A log that cannot be written must stop the process.
@@ -238,6 +244,7 @@ impl Running {
             first = first.and(ended);
         }
         drop(self.facilitator);
+        self.read_model.close().await;
         self.log.close().await;
         first
     }

@@ -99,6 +99,7 @@ codes! {
     Overloaded "overloaded" true "Too much is waiting; try again later";
     NodeUnavailable "node_unavailable" true "No Concordium node can be reached";
     LogUnavailable "log_unavailable" true "The event log cannot be written";
+    ProjectionBehind "projection_behind" true "The read model has not come that far yet";
     FacilitatorUnavailable "facilitator_unavailable" true "The facilitator cannot be reached";
     UpstreamUnavailable "upstream_unavailable" true "The server behind the gate cannot be reached";
     InternalError "internal_error" true "A fault on our side";

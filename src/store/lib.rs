@@ -13,6 +13,7 @@ mod memory;
 mod prepare;
 mod read;
 pub mod sled;
+pub mod sqlite;
 mod table;
 mod tail;
 mod upcast;

@@ -3,5 +3,6 @@
 pub mod log;
 pub mod payments;
 pub mod queue;
+pub mod read_model;
 pub mod sample;
 pub mod scripted;

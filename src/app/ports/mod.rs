@@ -4,4 +4,5 @@ pub mod chain;
 pub mod clock;
 pub mod log;
 pub mod queue;
+pub mod read_model;
 pub mod webhooks;

@@ -1,3 +1,3 @@
-//! Projections: pure folds of the log. Deleting one and replaying is always safe.
+//! Projections: pure folds of the log. Deleting what was made of one and replaying is always safe.
 
-pub mod summary;
+pub mod verifications;

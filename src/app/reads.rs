@@ -1,0 +1,88 @@
+//! What every read of the read model shares: it says as of which event it holds, and waits, within
+//! bounds, for the event that the caller has seen already.
+//!
+//! Single verifications are read from the log and need none of this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::error::Error;
+use crate::ports::log::{EventLog, Position};
+use crate::ports::read_model::{Checkpoint, ReadModel};
+
+/// Longest wait for a position.
+pub const POSITION_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The use cases that read many verifications. Listing and counting are its methods, one a file.
+pub struct Reads {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) model: Arc<dyn ReadModel>,
+    rebuild: Notify,
+}
+
+impl Reads {
+    /// Reads of a log by its read model. Rows that were made from another log, as where a backup was
+    /// restored, are discarded before anybody reads them.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn of(log: Arc<dyn EventLog>, model: Arc<dyn ReadModel>) -> Result<Self, Error> {
+        let reads = Self { log, model, rebuild: Notify::new() };
+        // A read model that cannot even be asked is as good as none.
+        if let Ok(Some(checkpoint)) = reads.model.checkpoint().await
+            && !reads.is_of_the_log(checkpoint).await?
+        {
+            tracing::warn!(
+                position = checkpoint.position,
+                "the read model was made from another log and will be built again"
+            );
+            reads.model.discard().await;
+        }
+        Ok(reads)
+    }
+
+    async fn is_of_the_log(&self, checkpoint: Checkpoint) -> Result<bool, Error> {
+        let Some(before) = checkpoint.position.checked_sub(1) else { return Ok(true) };
+        let there = self.log.read_all(before, 1).await?;
+        Ok(there.first().is_some_and(|recorded| recorded.id == checkpoint.event))
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    /// The read model.
+    #[must_use]
+    pub fn model(&self) -> &Arc<dyn ReadModel> {
+        &self.model
+    }
+
+    /// Waits until the read model holds an event.
+    ///
+    /// # Errors
+    /// [`Error::Behind`] where it does not in time.
+    pub async fn reach(&self, position: Option<Position>) -> Result<(), Error> {
+        let Some(least) = position else { return Ok(()) };
+        let mut reached = self.model.position();
+        let is_there = |at: &Option<Position>| at.is_some_and(|at| at >= least);
+        match tokio::time::timeout(POSITION_WAIT_MAX, reached.wait_for(is_there)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Error::Behind),
+        }
+    }
+
+    /// Asks for the read model to be built again from the first event, beside the one that is read.
+    /// The projector does it; asking again while it does is no second one.
+    pub fn ask_for_rebuild(&self) {
+        self.rebuild.notify_one();
+    }
+
+    /// Until somebody asks for that.
+    pub async fn rebuild_asked(&self) {
+        self.rebuild.notified().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! The tables of a read model's file, as ops/read-model.md documents them for people.
+//!
+//! A change here raises the projection's version: files are never migrated, they are built anew.
+
+/// The tables and the view, each statement as SQLite keeps it.
+pub(super) const TABLES: &[&str] = &[
+    "CREATE TABLE checkpoint (\n  \
+       only_row INTEGER PRIMARY KEY CHECK (only_row = 1),\n  \
+       position INTEGER NOT NULL,\n  \
+       event TEXT NOT NULL\n\
+     ) STRICT",
+    "CREATE TABLE verifications (\n  \
+       number INTEGER PRIMARY KEY,\n  \
+       id TEXT NOT NULL,\n  \
+       tenant TEXT NOT NULL,\n  \
+       network TEXT NOT NULL,\n  \
+       transaction_hash TEXT NOT NULL,\n  \
+       payer TEXT NOT NULL,\n  \
+       pay_to TEXT NOT NULL,\n  \
+       asset TEXT NOT NULL COLLATE NOCASE,\n  \
+       amount_billions INTEGER NOT NULL,\n  \
+       amount_rest INTEGER NOT NULL,\n  \
+       method TEXT NOT NULL,\n  \
+       url TEXT NOT NULL,\n  \
+       requested_at INTEGER NOT NULL,\n  \
+       version INTEGER NOT NULL,\n  \
+       changed INTEGER NOT NULL,\n  \
+       status TEXT NOT NULL,\n  \
+       code TEXT,\n  \
+       detail TEXT,\n  \
+       block_height INTEGER,\n  \
+       block_hash TEXT,\n  \
+       block_time INTEGER,\n  \
+       decided_at INTEGER,\n  \
+       usage TEXT NOT NULL,\n  \
+       reserved_until INTEGER\n\
+     ) STRICT",
+    "CREATE VIEW readable AS SELECT number, id, tenant, status, code, detail, network, \
+     transaction_hash, payer, pay_to, asset, \
+     ltrim(printf('%d%09d', amount_billions, amount_rest), '0') AS amount, method, url, \
+     strftime('%FT%TZ', requested_at / 1000000000, 'unixepoch') AS requested, \
+     strftime('%FT%TZ', decided_at / 1000000000, 'unixepoch') AS decided, \
+     (decided_at - requested_at) / 1000000 AS took_ms, block_height, block_hash, \
+     strftime('%FT%TZ', block_time / 1000000000, 'unixepoch') AS block, usage, \
+     strftime('%FT%TZ', reserved_until / 1000000000, 'unixepoch') AS reserved, version, changed \
+     FROM verifications",
+];
+
+/// The index that changes are found by; there from the first row on.
+pub(super) const BY_ID: &str = "CREATE UNIQUE INDEX by_id ON verifications (id)";
+
+/// The indexes of lists. Each ends in the order of lists, and so in the row's number; they are made
+/// once all rows are there, which is quicker.
+pub(super) const INDEXES: &[&str] = &[
+    "CREATE INDEX by_time ON verifications (requested_at)",
+    "CREATE INDEX by_tenant ON verifications (tenant, requested_at)",
+    "CREATE INDEX by_status ON verifications (status, requested_at)",
+    "CREATE INDEX by_payer ON verifications (payer, requested_at)",
+    "CREATE INDEX by_pay_to ON verifications (pay_to, requested_at)",
+    "CREATE INDEX by_url ON verifications (url, requested_at)",
+    "CREATE INDEX by_transaction ON verifications (transaction_hash, requested_at)",
+];
+
+/// The columns of a row, in the order in which they are written and read.
+pub(super) const COLUMNS: &[&str] = &[
+    "number",
+    "id",
+    "tenant",
+    "network",
+    "transaction_hash",
+    "payer",
+    "pay_to",
+    "asset",
+    "amount_billions",
+    "amount_rest",
+    "method",
+    "url",
+    "requested_at",
+    "version",
+    "changed",
+    "status",
+    "code",
+    "detail",
+    "block_height",
+    "block_hash",
+    "block_time",
+    "decided_at",
+    "usage",
+    "reserved_until",
+];
+
+/// Everything that a whole file holds, as SQLite lists it.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().copied().chain([BY_ID]).chain(INDEXES.iter().copied())
+}
