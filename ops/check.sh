@@ -5,13 +5,14 @@
 #   ops/check.sh STEP...  only these steps, as listed in STEPS below
 #
 # It needs Rust, a C compiler, Python, Node and the package registries, and installs what else the
-# steps need: cargo-deny into target/tools, npm packages beside their tests. What a step cannot have
-# on this machine it names as skipped, and never as passed.
+# steps need: cargo-deny and schemathesis into target/tools, npm packages beside their tests. What a
+# step cannot have on this machine it names as skipped, and never as passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(lock files fmt deny clippy test doctest rustdoc schemas power_loss conformance)
+STEPS=(lock files fmt deny clippy test doctest rustdoc schemas power_loss openapi conformance)
 CARGO_DENY_VERSION=0.20.2
+SCHEMATHESIS_VERSION=4.32.5
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 BINARY=$TARGET/debug/ccd402
 SKIPPED=77 # exit code of a step that could not run here
@@ -131,6 +132,30 @@ step_power_loss() {
         --nocapture "$POWER_LOSS_TEST" | tee "$said"
     ! grep -q '^SKIPPED' "$said" || skip "$(grep -m 1 '^SKIPPED' "$said")"
 }
+
+# What a stranger's tool makes of the API's own description: no status, media type or answer that it
+# does not promise, and no fault of the server.
+step_openapi() {
+    local venv="$TARGET/tools/schemathesis"
+    python3 -m venv "$venv" || skip "the API's description is tried by a Python package"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check \
+        "schemathesis==$SCHEMATHESIS_VERSION"
+    cargo build --locked --bin ccd402
+    with_chain try_api "$venv/bin/schemathesis"
+}
+
+# Runs a facilitator of its own and tries what its description promises.
+try_api() (
+    data=$(mktemp -d)
+    mkfifo "$data/ready"
+    "$BINARY" serve --listen 127.0.0.1:0 --data-dir "$data/log" --node "$CCD402_NODE" --json \
+        >"$data/ready" &
+    trap 'kill %1; wait %1 || true; rm -rf "$data"' EXIT
+    read -r ready <"$data/ready"
+    url=$(sed -nE 's/.*"url":"([^"]+)".*/\1/p' <<<"$ready")
+    cd tests/conformance/openapi
+    "$1" run "$url/openapi.json" --request-timeout 30 --seed 1
+)
 
 # What the official SDKs make of us: each folder with a package.json is a suite of its own. It finds
 # the binary in CCD402_BIN and a simulated chain of its own in CCD402_NODE.

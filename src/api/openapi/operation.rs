@@ -98,10 +98,8 @@ impl Operation {
     }
 
     /// What must be sent.
-    pub(super) fn body(mut self, body: Body) -> Self {
-        self.value
-            .insert("requestBody".into(), json!({ "required": true, "content": body.content() }));
-        self
+    pub(super) fn body(self, body: Body) -> Self {
+        self.bodies(vec![body])
     }
 
     /// What must be sent, in one of several forms.
@@ -113,7 +111,10 @@ impl Operation {
             }
         }
         self.value.insert("requestBody".into(), json!({ "required": true, "content": content }));
-        self
+        self.problems(&[
+            (413, &[ReasonCode::RequestTooLarge]),
+            (415, &[ReasonCode::MalformedRequest]),
+        ])
     }
 
     /// An answer.

@@ -49,8 +49,6 @@ fn submit(schemas: &mut SchemaGenerator) -> Operation {
     .answer(200, "A repeat of what is decided.", Some(verification(schemas)))
     .problems(&[
         (409, &[C::IdempotencyKeyReused]),
-        (413, &[C::RequestTooLarge]),
-        (415, &[C::MalformedRequest]),
         (422, &[C::InvalidPayload, C::InvalidPaymentRequirements, C::ChallengeExpired]),
     ])
 }
@@ -103,11 +101,7 @@ fn release(schemas: &mut SchemaGenerator) -> Operation {
     .body(Body::json::<wire::Release>(schemas, body))
     .common()
     .answer(204, "It is given back.", None)
-    .problems(&[
-        (404, &[C::VerificationNotFound]),
-        (409, &[C::ReservationNotHeld]),
-        (413, &[C::RequestTooLarge]),
-    ])
+    .problems(&[(404, &[C::VerificationNotFound]), (409, &[C::ReservationNotHeld])])
 }
 
 fn verification(schemas: &mut SchemaGenerator) -> Body {

@@ -60,7 +60,7 @@ fn x402(
         };
         (status, what, Body { media: JSON, schema, example })
     };
-    let failures = [400, 401, 403, 409, 413, 429, 431, 500, 503].map(refused);
+    let failures = [400, 401, 403, 409, 413, 415, 429, 431, 500, 503].map(refused);
     let operation = Operation::new(route, (id, TAG), (summary, about))
         .access(Access::Scope(Scope::Submit))
         .parameter(("header", "Idempotency-Key"), &text("1 to 255 visible ASCII characters."), KEYS)
