@@ -14,6 +14,7 @@ mod facts;
 pub mod feed;
 mod follow;
 pub mod idempotency;
+pub mod keys;
 pub mod list;
 pub mod ports;
 pub mod projections;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::follower::BlockFollowed;
 use crate::ids::{Digest, VerificationId};
+use crate::key::event::{KeyCreated, KeyRevoked};
 use crate::rejection::Rejection;
 use crate::verification::event::{
     BindingVerified, IdentityVerified, PaymentConsumed, PaymentReleased, PaymentReserved,
@@ -121,6 +122,10 @@ events! {
     WebhookCheckpointed;
     /// A delivery was tried.
     WebhookDelivered;
+    /// An API key was made.
+    KeyCreated;
+    /// An API key was taken back.
+    KeyRevoked;
 }
 
 /// An event that cannot be read back.

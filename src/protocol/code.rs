@@ -93,6 +93,7 @@ codes! {
     RateLimited "rate_limited" true "The API key has sent too many requests";
     TooManyInFlight "too_many_in_flight" true "The API key has too many requests in progress";
     TenantFull "tenant_full" true "The tenant has too many verifications waiting";
+    KeyLimitReached "key_limit_reached" false "There are as many API keys as there may be";
     KeyNotFound "key_not_found" false "There is no such API key";
     RouteNotFound "route_not_found" false "There is no such route";
     MethodNotAllowed "method_not_allowed" false "The route does not take this method";

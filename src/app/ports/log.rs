@@ -9,7 +9,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use ccd402_domain::event::Event;
-use ccd402_domain::ids::{Digest, TransactionHash, VerificationId, WebhookId};
+use ccd402_domain::ids::{Digest, KeyId, TransactionHash, VerificationId, WebhookId};
 use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -28,6 +28,9 @@ pub const READ_EVENTS_MAX: usize = 4_096;
 
 /// What the names of all streams of webhooks begin with.
 pub const WEBHOOK_PREFIX: &str = "webhook-";
+
+/// How the names of the streams of API keys begin.
+pub const KEYS_PREFIX: &str = "key-";
 
 /// Place of an event in the whole log. The first is 1; 0 stands before all.
 pub type Position = u64;
@@ -77,6 +80,12 @@ impl StreamId {
     #[must_use]
     pub fn deliveries(webhook: WebhookId) -> String {
         format!("delivery-{webhook}-")
+    }
+
+    /// The stream of an API key.
+    #[must_use]
+    pub fn key(id: KeyId) -> Self {
+        Self(format!("{KEYS_PREFIX}{id}"))
     }
 
     /// A name read back from a log.

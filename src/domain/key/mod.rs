@@ -1,3 +1,12 @@
-//! API keys: who may call, as whom, and for what. Counting calls against limits is not here.
+//! API keys: who may call, as whom, for what and how often. Counting calls is not done here, and no
+//! event holds a secret.
 
+pub mod command;
+pub mod decide;
+pub mod event;
 pub mod scope;
+pub mod state;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod tests;

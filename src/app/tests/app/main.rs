@@ -7,6 +7,7 @@ mod claims;
 mod feed;
 mod follow;
 mod identity;
+mod keys;
 mod node;
 mod settle;
 mod submit;

@@ -74,7 +74,7 @@ fn every_event_reads_back_from_its_json() {
         answer.into(),
     ];
     let events = events.into_iter().chain(crate::webhook::tests::examples());
-    let events: Vec<Event> = events.collect();
+    let events: Vec<Event> = events.chain(crate::key::tests::examples()).collect();
     let names: Vec<_> = events.iter().map(Event::name).collect();
     assert_eq!(names, Event::NAMES, "every type has its example");
     for event in events {
