@@ -8,8 +8,10 @@ use ccd402_app::facilitator::Facilitator;
 use ccd402_domain::ids::VerificationId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::access::Access;
 use crate::health::Health;
 use crate::options::Options;
+use crate::parts::Parts;
 use crate::routes::supported;
 use crate::streams::Streams;
 
@@ -18,6 +20,7 @@ pub(crate) struct Api {
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) options: Options,
     pub(crate) health: Health,
+    pub(crate) access: Access,
     /// One permit a request.
     pub(crate) requests: Semaphore,
     /// The body of `/supported`, which never changes.
@@ -39,7 +42,8 @@ pub(crate) struct Wait<'a> {
 }
 
 impl Api {
-    pub(crate) fn new(facilitator: Arc<Facilitator>, mut options: Options, health: Health) -> Self {
+    pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
+        let Parts { facilitator, keys, health } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
         let base = options.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
@@ -51,6 +55,7 @@ impl Api {
             waits: permits(options.waits_max),
             supported: supported::body(facilitator.chain().network()),
             status_prefix: format!("{base}/v1/verifications/"),
+            access: Access::new(keys, options.require_keys),
             facilitator,
             options,
             health,

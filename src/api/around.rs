@@ -3,10 +3,11 @@
 //! 1. the request's id, so that every answer can be found again in the logs;
 //! 2. a span below the level `info`, so that it costs nothing unless asked for;
 //! 3. the bound on the headers, before anything looks at them;
-//! 4. the bound on requests at once: shed, never queued, so that a flood is told so at once;
-//! 5. the time limit, a little above the longest wait, so that nothing is held for ever;
-//! 6. panics become a 500, so that one fault ends one request;
-//! 7. problems are written out in the shape that the route's callers expect.
+//! 4. the key, and how much it calls, before the request takes anybody's room;
+//! 5. the bound on requests at once: shed, never queued, so that a flood is told so at once;
+//! 6. the time limit, a little above the longest wait, so that nothing is held for ever;
+//! 7. panics become a 500, so that one fault ends one request;
+//! 8. problems are written out in the shape that the route's callers expect.
 //!
 //! One function and not seven layers: each layer of a router costs an allocation a request. Bodies
 //! are bounded where they are read.
@@ -24,7 +25,6 @@ use http::StatusCode;
 use tracing::Instrument as _;
 
 use crate::api::Api;
-use crate::caller::Caller;
 use crate::problem::{Problem, Shape};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 
@@ -38,7 +38,11 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::debug_span!(
-        "request", request.id = id.as_str(), http.method = %request.method(), http.route = path
+        "request",
+        request.id = id.as_str(),
+        http.method = %request.method(),
+        http.route = path,
+        key.id = tracing::field::Empty,
     );
     let outcome = within_limits(&api, request, next).instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(Problem::into_response);
@@ -58,9 +62,18 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
 
 async fn within_limits(api: &Api, mut request: Request, next: Next) -> Result<Response, Problem> {
     must_be_short(api, &request)?;
-    request.extensions_mut().insert(Caller::without_key());
+    let admitted = {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        api.access.admit(route, &request)?
+    };
+    if let Some(caller) = &admitted.caller {
+        if let Some(key) = caller.key {
+            tracing::Span::current().record("key.id", tracing::field::display(key));
+        }
+        request.extensions_mut().insert(caller.clone());
+    }
     // A probe that is shed would have a busy process restarted.
-    let is_probe = request.uri().path() == "/health";
+    let is_probe = matches!(request.uri().path(), "/health" | "/livez" | "/readyz");
     let permit = api.requests.try_acquire();
     if permit.is_err() && !is_probe {
         return Err(Problem::overloaded());

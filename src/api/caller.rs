@@ -3,7 +3,10 @@
 //! A route that takes no caller is open to everybody. Whether a key is good is not decided here.
 
 use axum::extract::FromRequestParts;
+use ccd402_domain::ids::KeyId;
+use ccd402_domain::key::event::KeyCreated;
 use ccd402_domain::key::scope::{Scope, Scopes};
+use ccd402_domain::key::state::Key;
 use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
@@ -18,12 +21,20 @@ pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     /// What is allowed.
     pub(crate) scopes: Scopes,
+    /// By which key; none where no key was needed and none was presented.
+    pub(crate) key: Option<KeyId>,
 }
 
 impl Caller {
     /// Somebody on this machine, where no key is needed: may do everything.
     pub(crate) fn without_key() -> Self {
-        Self { tenant: TenantId::default(), scopes: Scopes::all() }
+        Self { tenant: TenantId::default(), scopes: Scopes::all(), key: None }
+    }
+
+    /// Whoever holds a key that is good.
+    pub(crate) fn with(key: &Key) -> Self {
+        let KeyCreated { tenant, scopes, .. } = &key.created;
+        Self { tenant: tenant.clone(), scopes: *scopes, key: Some(key.id()) }
     }
 
     /// Refuses a caller without that scope.

@@ -3,6 +3,7 @@
 //! It translates HTTP to use cases and back. It decides nothing: what a payment must be is the
 //! domain's business, and the order of steps is `app`'s.
 
+mod access;
 mod api;
 mod around;
 mod body;
@@ -11,8 +12,10 @@ mod fault;
 mod headers;
 pub mod health;
 mod items;
+mod meter;
 pub mod openapi;
 pub mod options;
+pub mod parts;
 mod patience;
 mod problem;
 mod query;
@@ -27,20 +30,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post};
-use ccd402_app::facilitator::Facilitator;
+use axum::routing::{delete, get, post};
 
 use crate::api::Api;
-use crate::health::Health;
 use crate::options::Options;
+use crate::parts::Parts;
 use crate::routes::{
-    check, docs, errors, events, health as health_route, log, release, settle, show, stream,
+    check, docs, errors, events, health as health_route, keys, log, release, settle, show, stream,
     submit, supported, unknown, verify,
 };
 
-/// Every route over a facilitator. `health` is fed by whoever runs the follower.
-pub fn router(facilitator: Arc<Facilitator>, options: Options, health: Health) -> Router {
-    let api = Arc::new(Api::new(facilitator, options, health));
+/// Every route over these parts.
+pub fn router(parts: Parts, options: Options) -> Router {
+    let api = Arc::new(Api::new(parts, options));
     Router::new()
         .route("/verify", post(verify::verify))
         .route("/settle", post(settle::settle))
@@ -53,6 +55,8 @@ pub fn router(facilitator: Arc<Facilitator>, options: Options, health: Health) -
         .route("/v1/stream", get(stream::stream))
         .route("/v1/events", get(log::lines))
         .route("/v1/events:verify", post(check::check))
+        .route("/v1/keys", post(keys::create).get(keys::list))
+        .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/errors/{code}", get(errors::page))
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::index))

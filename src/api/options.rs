@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Options {
     /// Where callers reach this API, for `Location` and `statusUrl`; relative paths where absent.
     pub public_url: Option<PublicUrl>,
+    /// Whether every request needs an API key; otherwise one that is presented counts.
+    pub require_keys: bool,
     /// How long `/verify` and `/settle` wait for finality where the caller does not say.
     pub wait_default: Duration,
     /// Longest wait of one request. The official SDKs give up after 90 s.
@@ -48,6 +50,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             public_url: None,
+            require_keys: false,
             wait_default: Duration::from_secs(30),
             wait_max: Duration::from_secs(80),
             waits_max: 8_192,

@@ -2,6 +2,7 @@
 //! alone knows the request's id and the shape that the route's callers expect.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -9,13 +10,14 @@ use ccd402_domain::rejection::Rejection;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::facilitator::{SettleResponse, VerifyResponse};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use crate::reply;
 
 /// How soon a caller should try again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Why a request was not served.
@@ -25,6 +27,8 @@ pub(crate) struct Problem {
     pub(crate) code: ReasonCode,
     pub(crate) detail: Cow<'static, str>,
     named: Option<Named>,
+    /// How soon to try again, where that is known better than for all.
+    retry_after: Option<Duration>,
 }
 
 /// What a request for a settlement names; told back also where the settlement failed.
@@ -73,7 +77,7 @@ impl Problem {
         code: ReasonCode,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), named: None }
+        Self { status, code, detail: detail.into(), named: None, retry_after: None }
     }
 
     /// The same, about what a request for a settlement names.
@@ -94,6 +98,12 @@ impl Problem {
         Self::of(StatusCode::SERVICE_UNAVAILABLE, ReasonCode::Overloaded)
     }
 
+    /// More than a limit of the caller's allows.
+    pub(crate) fn too_many(code: ReasonCode, retry_after: Duration) -> Self {
+        let problem = Self::of(StatusCode::TOO_MANY_REQUESTS, code);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
     pub(crate) fn internal() -> Self {
         Self::of(StatusCode::INTERNAL_SERVER_ERROR, ReasonCode::InternalError)
     }
@@ -107,10 +117,22 @@ impl Problem {
     pub(crate) fn write(&self, shape: Shape, request_id: &str, response: &mut Response) {
         let content_type = if shape == Shape::Details { PROBLEM_JSON } else { reply::JSON };
         response.headers_mut().insert(CONTENT_TYPE, content_type);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                response.headers_mut().insert(RETRY_AFTER, self.retry_after());
+            }
+            StatusCode::UNAUTHORIZED => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
+            }
+            _ => {}
         }
         *response.body_mut() = self.body(shape, request_id).into();
+    }
+
+    /// Whole seconds, and never before it makes sense.
+    fn retry_after(&self) -> HeaderValue {
+        let Some(wait) = self.retry_after else { return RETRY_AFTER_SECONDS };
+        HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero()))
     }
 
     fn body(&self, shape: Shape, request_id: &str) -> Bytes {

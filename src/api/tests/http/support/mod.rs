@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use ccd402_api::health::Health;
 use ccd402_api::options::Options;
+use ccd402_api::parts::Parts;
 use ccd402_api::router;
 use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
+use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
 use ccd402_domain::payment::Policy;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -56,6 +58,7 @@ pub(crate) struct TestApi {
     pub(crate) log: Arc<WatchedLog>,
     pub(crate) clock: Arc<DrivenClock>,
     pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) keys: Keys,
     pub(crate) health: Health,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -88,14 +91,17 @@ impl TestApi {
             },
         ));
         let health = Health::default();
+        let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
+        let parts =
+            Parts { facilitator: facilitator.clone(), keys: keys.clone(), health: health.clone() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone().cancelled_owned();
-        let router = router(facilitator.clone(), options, health.clone());
+        let router = router(parts, options);
         let server = tokio::spawn(serve(listener, router, limits, stop));
         let http = reqwest::Client::builder().no_proxy().timeout(SOON * 3).build().unwrap();
-        Self { chain, log, clock, facilitator, health, url, http, shutdown, server }
+        Self { chain, log, clock, facilitator, keys, health, url, http, shutdown, server }
     }
 
     /// Where the API listens, for bytes that no HTTP client would send.

@@ -1,0 +1,18 @@
+//! What the routes stand on. Limits of theirs are `options`.
+
+use std::sync::Arc;
+
+use ccd402_app::facilitator::Facilitator;
+use ccd402_app::keys::Keys;
+
+use crate::health::Health;
+
+/// What the routes stand on.
+pub struct Parts {
+    /// The use cases.
+    pub facilitator: Arc<Facilitator>,
+    /// Who may call.
+    pub keys: Keys,
+    /// Whether the facilitator can work; fed by whoever runs the follower.
+    pub health: Health,
+}
