@@ -5,6 +5,7 @@
 pub mod demo;
 pub mod dev;
 pub mod gate;
+pub mod keys;
 pub mod pay;
 pub mod schemas;
 pub mod serve;
@@ -33,6 +34,7 @@ enum Command {
     Demo(demo::Args),
     Dev(dev::Args),
     Gate(Box<gate::Args>),
+    Keys(Box<keys::Args>),
     Pay(Box<pay::Args>),
     Schemas(schemas::Args),
     Simchain(simchain::Args),
@@ -45,7 +47,9 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
-            Self::Demo(_) | Self::Pay(_) | Self::Schemas(_) | Self::Wallet(_) => "warn",
+            Self::Demo(_) | Self::Keys(_) | Self::Pay(_) | Self::Schemas(_) | Self::Wallet(_) => {
+                "warn"
+            }
         }
     }
 
@@ -54,6 +58,7 @@ impl Command {
             Self::Demo(args) => demo::run(args).await,
             Self::Dev(args) => dev::run(args).await,
             Self::Gate(args) => gate::run(*args).await,
+            Self::Keys(args) => keys::run(*args).await,
             Self::Pay(args) => pay::run(*args).await,
             Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,

@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ccd402_api::health::Health;
 use ccd402_api::options::PublicUrl;
+use ccd402_api::parts::Parts;
 use ccd402_api::server;
 use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
+use ccd402_app::keys::Keys;
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
 use ccd402_app::ports::log::EventLog;
@@ -30,6 +32,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::compose::access::Access;
 use crate::compose::health;
 
 /// How far clocks of gate, facilitator and chain may disagree.
@@ -60,6 +63,8 @@ pub struct Options {
     pub waiting_max: u64,
     /// Memory of the log's cache.
     pub log_cache_bytes: u64,
+    /// Who may call.
+    pub access: Access,
     /// How often what waits is swept.
     pub sweeper: SweeperOptions,
 }
@@ -79,6 +84,7 @@ impl Options {
             presentation_grace: Duration::from_secs(24 * 3_600),
             waiting_max: 1_000_000,
             log_cache_bytes: 64 * 1024 * 1024,
+            access: Access::default(),
             sweeper: SweeperOptions::default(),
         }
     }
@@ -101,7 +107,10 @@ pub struct Running {
 /// # Errors
 /// Where one of these cannot be done; the message says what to do.
 pub async fn start(options: Options) -> anyhow::Result<Running> {
+    options.access.must_allow(options.listen)?;
     let log = open_log(&options).await?;
+    let keys = Keys::load(log.clone(), Arc::new(SystemClock)).await?;
+    options.access.must_have_a_key(&keys)?;
     let nodes = connect(&options).await?;
     let chain = Arc::new(Concordium::new(nodes, ChainOptions::default()));
     let policy = Policy {
@@ -124,7 +133,8 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
     let addr = listener.local_addr()?;
-    Ok(run(options, (addr, listener), (log, facilitator), (read_model, reads)))
+    let made = Made { log, facilitator, keys, read_model, reads };
+    Ok(run(options, (addr, listener), made))
 }
 
 async fn open_log(options: &Options) -> anyhow::Result<Arc<SledLog>> {
@@ -145,12 +155,17 @@ async fn connect(options: &Options) -> anyhow::Result<Nodes> {
     })
 }
 
-fn run(
-    options: Options,
-    (addr, listener): (SocketAddr, TcpListener),
-    (log, facilitator): (Arc<SledLog>, Arc<Facilitator>),
-    (read_model, reads): (SqliteReadModel, Arc<Reads>),
-) -> Running {
+/// What a facilitator is made of, before it runs.
+struct Made {
+    log: Arc<SledLog>,
+    facilitator: Arc<Facilitator>,
+    keys: Keys,
+    read_model: SqliteReadModel,
+    reads: Arc<Reads>,
+}
+
+fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made) -> Running {
+    let Made { log, facilitator, keys, read_model, reads } = made;
     let shutdown = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
@@ -173,12 +188,14 @@ fn run(
     });
     let api = ccd402_api::options::Options {
         public_url: options.public_url,
+        require_keys: options.access.require_keys,
         wait_default: options.wait,
         wait_max: WAIT_MAX,
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let router = ccd402_api::router(Arc::clone(&facilitator), api, health);
+    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, health };
+    let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {
         server::serve(listener, router, server::Limits::default(), until).await;

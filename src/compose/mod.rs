@@ -1,5 +1,6 @@
 //! Puts the parts together: ports to adapters, use cases to servers, workers to a process.
 
+pub mod access;
 pub mod facilitator;
 pub mod health;
 pub mod wallet;

@@ -10,6 +10,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::compose::access::Access;
 use crate::compose::facilitator::Options;
 use crate::config::span::Span;
 
@@ -56,6 +57,16 @@ pub struct Settings {
     /// Memory for the event log's cache, in MiB [default: 64]
     #[arg(long, env = "CCD402_LOG_CACHE_MIB", value_name = "MIB")]
     pub log_cache_mib: Option<u64>,
+    /// Serve nobody without an API key; needed to listen elsewhere than on loopback. Without it a
+    /// key that is presented counts all the same [default: false]
+    #[arg(long, env = "CCD402_REQUIRE_KEYS", value_name = "BOOL", num_args = 0..=1,
+        default_missing_value = "true", require_equals = true)]
+    pub require_keys: Option<bool>,
+    /// Say that a proxy that terminates TLS stands in front; needed to listen elsewhere than on
+    /// loopback, so that no key travels in the open [default: false]
+    #[arg(long, env = "CCD402_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1,
+        default_missing_value = "true", require_equals = true)]
+    pub behind_tls_proxy: Option<bool>,
 }
 
 impl Settings {
@@ -73,6 +84,8 @@ impl Settings {
             presentation_grace: self.presentation_grace.or(other.presentation_grace),
             waiting_max: self.waiting_max.or(other.waiting_max),
             log_cache_mib: self.log_cache_mib.or(other.log_cache_mib),
+            require_keys: self.require_keys.or(other.require_keys),
+            behind_tls_proxy: self.behind_tls_proxy.or(other.behind_tls_proxy),
         }
     }
 
@@ -83,14 +96,14 @@ impl Settings {
     pub fn options(self) -> anyhow::Result<Options> {
         let listen = LISTEN_DEFAULT.parse().expect("the default is an address");
         let listen = self.listen.unwrap_or(listen);
-        ensure!(
-            listen.ip().is_loopback(),
-            "refusing to listen on {listen}: this version has no API keys, so only loopback \
-             addresses are allowed; put a proxy that authenticates in front of 127.0.0.1"
-        );
         let data_dir = self.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into());
         let nodes = if self.nodes.is_empty() { vec![NODE_DEFAULT.to_owned()] } else { self.nodes };
         let mut options = Options::new(listen, data_dir, nodes);
+        options.access = Access {
+            require_keys: self.require_keys.unwrap_or(false),
+            behind_tls_proxy: self.behind_tls_proxy.unwrap_or(false),
+        };
+        options.access.must_allow(listen)?;
         options.network = self.network;
         options.public_url = self.public_url.map(|url| url.parse()).transpose()?;
         set_time("wait", self.wait, &mut options.wait)?;

@@ -327,6 +327,11 @@ async fn wrong_usage_ends_with_2_and_what_makes_no_sense_with_1() {
     let data = dir.path().join("data");
     let senseless: &[(&[&str], &str)] = &[
         (&["serve", "--listen", "0.0.0.0:0", "--data-dir", arg(&data)], "loopback"),
+        (
+            &["serve", "--listen", "0.0.0.0:0", "--require-keys", "--data-dir", arg(&data)],
+            "--behind-tls-proxy",
+        ),
+        (&["serve", "--require-keys", "--data-dir", arg(&data)], "ccd402 keys create"),
         (&["gate"], "--upstream"),
         (&["gate", "--upstream", "http://127.0.0.1:1"], "--price"),
         (&["wallet", "show", arg(&missing)], "none.json"),
