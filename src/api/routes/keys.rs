@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::Api;
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::{body, reply};
 
 /// Keys of a page where nothing is said.
@@ -111,9 +112,10 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.must(Scope::Operate)?;
-    let after = query(&uri, "after", "after is the id of a key")?;
-    let limit: usize = query(&uri, "limit", "limit is a number")?.unwrap_or(PAGE_DEFAULT);
-    let limit = limit.clamp(1, PAGE_MAX);
+    let mut query = Query::of(&uri)?;
+    let after = query.take("after")?;
+    let limit = query.take("limit")?.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+    query.end()?;
     let keys = api.access.keys.list(after, limit);
     let last = keys.last().map(|key| key.id());
     let next = last.filter(|last| !api.access.keys.list(Some(*last), 1).is_empty());
@@ -166,17 +168,6 @@ impl<'a> ShownKey<'a> {
             revoked_at: key.revoked_at,
         }
     }
-}
-
-/// A value of the query.
-fn query<T: std::str::FromStr>(
-    uri: &Uri,
-    name: &str,
-    rule: &'static str,
-) -> Result<Option<T>, Problem> {
-    let mut pairs = uri.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('='));
-    let Some((_, text)) = pairs.find(|(key, _)| *key == name) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| Problem::malformed(rule))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
