@@ -8,6 +8,8 @@ use crate::account::AccountAddress;
 use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::ids::{BlockHash, Digest, TransactionHash};
+use crate::key::command::KeyName;
+use crate::key::scope::{Scope, Scopes};
 use crate::tenant::TenantId;
 
 macro_rules! texts {
@@ -41,6 +43,26 @@ texts! {
         "The hash of a block on Concordium, 64 hex digits.";
     Digest, "^[0-9a-fA-F]{64}$",
         "A SHA-256, 64 hex digits.";
+    KeyName, "^[^\\p{Cc}]{1,100}$",
+        "What people call a key.";
+    Scope, "^(submit|read|operate)$",
+        "One thing that a caller may be allowed.";
     TenantId, "^[a-z0-9][a-z0-9-]{0,62}$",
         "A tenant's name.";
+}
+
+impl JsonSchema for Scopes {
+    fn schema_name() -> Cow<'static, str> {
+        "Scopes".into()
+    }
+
+    fn json_schema(schemas: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "description": "What a key allows.",
+            "items": schemas.subschema_for::<Scope>(),
+            "uniqueItems": true,
+            "minItems": 1,
+        })
+    }
 }

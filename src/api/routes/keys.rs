@@ -2,29 +2,22 @@
 //!
 //! A key's text is in the answer to its making and nowhere else.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use ccd402_app::keys::PAGE_MAX;
-use ccd402_domain::ids::KeyId;
-use ccd402_domain::key::command::{KeyName, Terms};
-use ccd402_domain::key::event::Limits;
-use ccd402_domain::key::scope::{Scope, Scopes};
-use ccd402_domain::key::state::Key;
+use ccd402_domain::key::scope::Scope;
 use ccd402_domain::rejection::Rejection;
-use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
-use chrono::{DateTime, Utc};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{StatusCode, Uri};
-use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::wire::keys::{CreatedKey, KeyPage, NewKey, ShownKey};
 use crate::{body, reply};
 
 /// Keys of a page where nothing is said.
@@ -32,62 +25,6 @@ const PAGE_DEFAULT: usize = 100;
 
 /// Longest explanation of what is wrong with a body.
 const DETAIL_CHARS_MAX: usize = 300;
-
-/// Body of `POST /v1/keys`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewKey {
-    #[serde(default)]
-    tenant: TenantId,
-    name: KeyName,
-    scopes: Scopes,
-    #[serde(default)]
-    limits: NewLimits,
-    expires_at: Option<DateTime<Utc>>,
-}
-
-/// Limits of a new key; those that are absent have their defaults.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewLimits {
-    rate: Option<NonZeroU32>,
-    burst: Option<NonZeroU32>,
-    in_flight: Option<NonZeroU32>,
-}
-
-/// A key, without its secret.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownKey<'a> {
-    id: KeyId,
-    prefix: &'a str,
-    tenant: &'a TenantId,
-    name: &'a KeyName,
-    scopes: Scopes,
-    limits: Limits,
-    created_at: DateTime<Utc>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<DateTime<Utc>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revoked_at: Option<DateTime<Utc>>,
-}
-
-/// A key that was made just now, with its text.
-#[derive(Serialize)]
-struct CreatedKey<'a> {
-    #[serde(flatten)]
-    shown: ShownKey<'a>,
-    key: &'a str,
-}
-
-/// A page of keys, oldest first.
-#[derive(Serialize)]
-struct KeyPage<'a> {
-    keys: Vec<ShownKey<'a>>,
-    /// For `?after=`; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<KeyId>,
-}
 
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
@@ -133,41 +70,6 @@ pub(crate) async fn revoke(
     let revoked = api.access.keys.revoke(id).await.map_err(|error| api.fault(error))?;
     let key = revoked.map_err(refused)?;
     Ok(reply::json(StatusCode::OK, &ShownKey::of(&key)))
-}
-
-impl NewKey {
-    fn terms(self) -> Terms {
-        let Self { tenant, name, scopes, limits, expires_at } = self;
-        Terms { tenant, name, scopes, limits: limits.or_default(), expires_at }
-    }
-}
-
-impl NewLimits {
-    fn or_default(&self) -> Limits {
-        let default = Limits::default();
-        Limits {
-            rate: self.rate.unwrap_or(default.rate),
-            burst: self.burst.unwrap_or(default.burst),
-            in_flight: self.in_flight.unwrap_or(default.in_flight),
-        }
-    }
-}
-
-impl<'a> ShownKey<'a> {
-    fn of(key: &'a Key) -> Self {
-        let created = &key.created;
-        Self {
-            id: created.key,
-            prefix: &created.prefix,
-            tenant: &created.tenant,
-            name: &created.name,
-            scopes: created.scopes,
-            limits: created.limits,
-            created_at: created.created_at,
-            expires_at: created.expires_at,
-            revoked_at: key.revoked_at,
-        }
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]

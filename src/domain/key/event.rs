@@ -12,6 +12,7 @@ use crate::tenant::TenantId;
 
 /// A key was made. Its secret was shown once and is kept nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KeyCreated {
     /// Its id.
@@ -37,6 +38,7 @@ pub struct KeyCreated {
 
 /// A key was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KeyRevoked {
     /// Which.
@@ -47,6 +49,7 @@ pub struct KeyRevoked {
 
 /// How much a key allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Requests a second, over time.
