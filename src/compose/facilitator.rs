@@ -33,6 +33,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::compose::access::Access;
+use crate::compose::audit::{self, Options as AuditOptions};
 use crate::compose::health;
 
 /// How far clocks of gate, facilitator and chain may disagree.
@@ -140,7 +141,9 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
 async fn open_log(options: &Options) -> anyhow::Result<Arc<SledLog>> {
     let mut log = LogOptions::new(options.data_dir.join("log"));
     log.cache_bytes = options.log_cache_bytes;
-    Ok(Arc::new(SledLog::open(log).await?))
+    let log = Arc::new(SledLog::open(log).await?);
+    audit::at_start(&log).await?;
+    Ok(log)
 }
 
 async fn connect(options: &Options) -> anyhow::Result<Nodes> {
@@ -178,6 +181,10 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
     tasks.spawn(async move { Ok(projector.run(t2).await?) });
     tasks.spawn(async move { Ok(resolver.run(t3).await?) });
     tasks.spawn(async move { Ok(sweeper.run(t4).await?) });
+
+    let audit = audit::run(Arc::clone(&log), AuditOptions::default());
+    let until = shutdown.clone();
+    tasks.spawn(async move { until.run_until_cancelled_owned(audit).await.unwrap_or(Ok(())) });
 
     let health = Health::default();
     let reporting = health::report(follower_status.clone(), health.clone());

@@ -1,6 +1,7 @@
 //! Puts the parts together: ports to adapters, use cases to servers, workers to a process.
 
 pub mod access;
+mod audit;
 pub mod facilitator;
 pub mod health;
 pub mod wallet;

@@ -9,11 +9,11 @@ use ::sled::IVec;
 use ccd402_app::ports::log::{AppendError, Position, Recorded, StreamId};
 use ccd402_domain::ids::Digest;
 
-use crate::envelope::{self, FIRST_PREVHASH};
+use crate::envelope::{self, FIRST_PREVHASH, Line};
 use crate::error::Error;
 use crate::index::{Claim, IndexChange, Wait};
 use crate::keys;
-use crate::prepare::{Attachment, Call, Prepared};
+use crate::prepare::{Attachment, Call, Prepared, check_name};
 use crate::read;
 use crate::table::Table;
 
@@ -106,6 +106,18 @@ impl<'a, T: Table> Draft<'a, T> {
         events.chain(self.writes).chain(head)
     }
 
+    /// The same, as sled takes it.
+    pub(crate) fn into_batch(self) -> ::sled::Batch {
+        let mut batch = ::sled::Batch::default();
+        for (key, value) in self.into_writes() {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        batch
+    }
+
     /// Takes all of a call or nothing; the position of its last event.
     ///
     /// # Errors
@@ -146,6 +158,25 @@ impl<'a, T: Table> Draft<'a, T> {
             Err(Stop::Refused(error)) => Ok(Err(error)),
             Err(Stop::Failed(error)) => Err(error),
         }
+    }
+
+    /// Takes a line as it is: checked by the caller, and following the last.
+    pub(crate) fn adopt(&mut self, line: Vec<u8>, read: Line) -> Result<(), Error> {
+        let Line { recorded, hash, .. } = read;
+        let Recorded { position, stream, version, event, .. } = recorded;
+        let damaged = |reason: &str| Error::damaged(position, reason);
+        check_name(&stream).map_err(|error| damaged(&error.to_string()))?;
+        let before = version.checked_sub(1).ok_or_else(|| damaged("versions begin at 1"))?;
+        let follows = before == 0 || self.position_of(&stream, before)?.is_some();
+        if !follows || self.position_of(&stream, version)?.is_some() {
+            return Err(damaged("it is not the next of its stream"));
+        }
+        let place = (keys::stream(&stream, version), position);
+        self.reindex(place, IndexChange::of(&event))?.map_err(|e| damaged(&e.to_string()))?;
+        self.lines.push(IVec::from(line));
+        self.tip.position = position;
+        self.tip.hash = hash;
+        Ok(())
     }
 
     fn admit_stream(&mut self, append: Prepared) -> Result<Position, Stop> {

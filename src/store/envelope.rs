@@ -185,6 +185,12 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The position that a line says it has, which may be another than was expected.
+pub(crate) fn position_of(expected: Position, line: &[u8]) -> Result<Position, Error> {
+    let read: Result<Place<'_>, _> = serde_json::from_slice(line);
+    Ok(read.map_err(|e| Error::damaged(expected, e.to_string()))?.position)
+}
+
 /// The hash that the line at a position says it has.
 pub(crate) fn hash_at(position: Position, line: &[u8]) -> Result<Digest, Error> {
     Ok(Place::read(position, line)?.hash)

@@ -131,7 +131,7 @@ fn attachment_change(
 }
 
 /// Names go into keys and JSON as they are: nothing that separates keys or that JSON escapes.
-fn check_name(stream: &StreamId) -> Result<(), AppendError> {
+pub(crate) fn check_name(stream: &StreamId) -> Result<(), AppendError> {
     let name = stream.as_str();
     let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'|' | b'"' | b'\\');
     if name.is_empty() || name.len() > STREAM_BYTES_MAX || !name.bytes().all(is_plain) {

@@ -3,11 +3,15 @@
 //! sled's own `flush` does not survive power loss on Linux, so the file is synced here before
 //! anything is acknowledged. There is no replication here: the directory is the log.
 
+mod audit;
+pub mod import;
 mod open;
 mod reindex;
 mod syncer;
 mod writer;
 
+#[cfg(test)]
+mod import_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
@@ -83,6 +87,7 @@ pub struct SledLog {
 }
 
 struct Shared {
+    dir: PathBuf,
     queue: mpsc::Sender<Command>,
     queue_bytes_max: usize,
     status: Arc<Status>,

@@ -37,8 +37,17 @@ pub(super) fn sync_data(dir: &Path) -> Result<Sync, Error> {
     Ok(Box::new(move || file.sync_data()))
 }
 
-/// Opens; blocks while sled recovers.
-pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> {
+/// A directory that is locked, sound and at rest.
+pub(super) struct Ground {
+    pub(super) dir: PathBuf,
+    pub(super) files: Files,
+    pub(super) tip: Tip,
+    pub(super) mark: Mark,
+    pub(super) opened: Opened,
+}
+
+/// Makes a directory ready; blocks while sled recovers.
+pub(super) fn ground(options: &Options) -> Result<Ground, Error> {
     let dir = create_dir(&options.dir)?;
     let lock = Arc::new(lock(&dir)?);
     let mut opened = Opened::default();
@@ -60,6 +69,12 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         entry?;
         tip.waiting += 1;
     }
+    Ok(Ground { dir, files: Files { db, _lock: lock }, tip, mark, opened })
+}
+
+/// Opens; blocks while sled recovers.
+pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> {
+    let Ground { dir, files, tip, mark, opened } = ground(options)?;
     let (queue, commands) = mpsc::channel(options.queue_appends_max.max(1));
     let status = Arc::new(Status {
         head: watch::Sender::new(tip.position),
@@ -69,7 +84,6 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         tail: Tail::default(),
         is_applying: AtomicBool::new(false),
     });
-    let files = Files { db, _lock: lock };
     let (outcomes, told) = mpsc::channel(OUTCOMES_MAX);
     tokio::spawn(syncer::tell(told));
     let (applied, to_sync) = std_mpsc::sync_channel(APPLIED_MAX);
@@ -95,7 +109,7 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
     thread.spawn(move || writer.run()).map_err(Error::io(&dir))?;
     let queue_bytes_max = options.queue_bytes_max;
     let files = RwLock::new(Some(files));
-    Ok(SledLog { shared: Arc::new(Shared { queue, queue_bytes_max, status, opened, files }) })
+    Ok(SledLog { shared: Arc::new(Shared { dir, queue, queue_bytes_max, status, opened, files }) })
 }
 
 /// The directory, in full, its entry in its parent durable.

@@ -45,14 +45,7 @@ pub(super) fn rebuild(db: &Db, head: Position) -> Result<Option<bool>, Error> {
                 .map_err(|conflict| Error::damaged(event.position, conflict.to_string()))?;
         }
         tip = Tip { position: tip.position + events.len() as u64, ..draft.tip() };
-        let mut batch = Batch::default();
-        for (key, value) in draft.into_writes() {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        db.apply_batch(batch)?;
+        db.apply_batch(draft.into_batch())?;
     }
     let agreed = (head > 0).then_some(before == digest(db)?);
     db.insert(keys::INDEX_VERSION, VERSION)?;

@@ -28,12 +28,12 @@ mod contract {
     ccd402_app::log_contract!(fresh);
 }
 
-async fn open(dir: &Path) -> SledLog {
+pub(super) async fn open(dir: &Path) -> SledLog {
     SledLog::open(Options::new(dir)).await.unwrap()
 }
 
 /// A closed log with a request, an attachment, a claim, and one that still waits.
-async fn filled(events: u64) -> TempDir {
+pub(super) async fn filled(events: u64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).await;
     let mut with_proofs = append(1, 0, vec![requested(1, 1)]);

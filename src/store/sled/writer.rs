@@ -130,13 +130,7 @@ impl Writer {
         let events = draft.take_events();
         if has_writes {
             self.tip = draft.tip();
-            let mut writes = ::sled::Batch::default();
-            for (key, value) in draft.into_writes() {
-                match value {
-                    Some(value) => writes.insert(key, value),
-                    None => writes.remove(key),
-                }
-            }
+            let writes = draft.into_batch();
             self.status.is_applying.store(true, Ordering::Relaxed);
             let applied = self.files.db.apply_batch(writes);
             self.status.is_applying.store(false, Ordering::Relaxed);
