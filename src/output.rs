@@ -28,7 +28,17 @@ impl Output {
             Self::Text => text.to_owned(),
             Self::Json => serde_json::to_string(value).expect("results have JSON"),
         };
-        // A reader that went away (`| head`) is no failure of the command.
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        write(line.as_bytes());
     }
+
+    /// Prints one result that is JSON already, on one line.
+    pub fn print_stored(self, text: &str, json: &[u8]) {
+        write(if self == Self::Json { json } else { text.as_bytes() });
+    }
+}
+
+/// A reader that went away (`| head`) is no failure of the command.
+fn write(line: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(line).and_then(|()| stdout.write_all(b"\n"));
 }

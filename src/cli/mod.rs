@@ -4,9 +4,11 @@
 
 pub mod demo;
 pub mod dev;
+pub mod events;
 pub mod gate;
 pub mod keys;
 pub mod pay;
+pub mod remote;
 pub mod schemas;
 pub mod serve;
 pub mod simchain;
@@ -33,6 +35,7 @@ pub struct Cli {
 enum Command {
     Demo(demo::Args),
     Dev(dev::Args),
+    Events(Box<events::Args>),
     Gate(Box<gate::Args>),
     Keys(Box<keys::Args>),
     Pay(Box<pay::Args>),
@@ -47,9 +50,12 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
-            Self::Demo(_) | Self::Keys(_) | Self::Pay(_) | Self::Schemas(_) | Self::Wallet(_) => {
-                "warn"
-            }
+            Self::Demo(_)
+            | Self::Events(_)
+            | Self::Keys(_)
+            | Self::Pay(_)
+            | Self::Schemas(_)
+            | Self::Wallet(_) => "warn",
         }
     }
 
@@ -57,6 +63,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(args).await,
             Self::Dev(args) => dev::run(args).await,
+            Self::Events(args) => events::run(*args).await,
             Self::Gate(args) => gate::run(*args).await,
             Self::Keys(args) => keys::run(*args).await,
             Self::Pay(args) => pay::run(*args).await,

@@ -6,12 +6,14 @@ mod workspace;
 
 mod cli;
 mod crash;
+mod events;
 mod expired;
 mod history;
 mod once;
 mod payments;
 mod process;
 mod refusals;
+mod stream;
 mod streams;
 mod support;
 mod wrong;

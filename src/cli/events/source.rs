@@ -1,0 +1,96 @@
+//! Where events are read from: a running facilitator, or the log of one that is stopped.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use ccd402_app::ports::log::{EventLog as _, Position};
+use ccd402_store::sled::{Options, SledLog};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::remote::{Remote, Server};
+
+/// Lines that are asked for at a time.
+pub(super) const PAGE_LINES: usize = 1_000;
+
+/// A running facilitator, or a directory at rest.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Where {
+    #[command(flatten)]
+    remote: Remote,
+    /// Data directory of a facilitator that is stopped, instead of asking one that runs
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    data_dir: Option<PathBuf>,
+}
+
+/// An open source.
+pub(super) enum Source {
+    /// A directory at rest.
+    Dir(SledLog),
+    /// A running facilitator.
+    Server(Server),
+}
+
+/// Some lines, and where the log ends.
+pub(super) struct Page {
+    pub(super) lines: Vec<Vec<u8>>,
+    pub(super) head: Position,
+}
+
+impl Where {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Where the directory holds no log, or a facilitator runs on it.
+    pub(super) async fn open(self) -> anyhow::Result<Source> {
+        let Some(dir) = self.data_dir else { return Ok(Source::Server(self.remote.server()?)) };
+        Ok(Source::Dir(SledLog::open(Options::new(log_dir(&dir)?)).await?))
+    }
+}
+
+/// The log in a data directory; looking at one must not make one.
+fn log_dir(dir: &Path) -> anyhow::Result<PathBuf> {
+    let log = dir.join("log");
+    ensure!(log.join("db").exists(), "there is no event log in {}", dir.display());
+    Ok(log)
+}
+
+impl Source {
+    /// Lines after a position.
+    pub(super) async fn page(&self, after: Position, max: usize) -> anyhow::Result<Page> {
+        match self {
+            Self::Dir(log) => {
+                let head = *log.head().borrow();
+                Ok(Page { lines: log.read_lines(after, max).await?, head })
+            }
+            Self::Server(server) => {
+                let response = server.get(&format!("/v1/events?after={after}&limit={max}")).await?;
+                let head = response.headers().get("x-ccd402-head");
+                let head = head.and_then(|head| head.to_str().ok()?.parse().ok());
+                let head = head.context("the server does not say where its log ends")?;
+                let body = response.bytes().await.context("the answer broke off")?;
+                let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                Ok(Page { lines: lines.map(<[u8]>::to_vec).collect(), head })
+            }
+        }
+    }
+
+    /// Where the log ends.
+    pub(super) async fn head(&self) -> anyhow::Result<Position> {
+        Ok(self.page(0, 1).await?.head)
+    }
+
+    /// Lets the directory go.
+    pub(super) async fn close(self) {
+        if let Self::Dir(log) = self {
+            log.close().await;
+        }
+    }
+}
+
+/// How far it has come, for people on a terminal; nowhere else is anything shown.
+pub(super) fn progress(head: Position) -> ProgressBar {
+    let style = "{bar:30} {pos} of {len} events, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(style).expect("the template is a good one");
+    ProgressBar::new(head).with_style(style)
+}
