@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::facts::FactsKept;
+use crate::measure;
 use crate::ports::chain::Chain;
 use crate::ports::clock::Clock;
 use crate::ports::log::{Append, AppendError, EventLog, StreamId};
@@ -141,6 +142,7 @@ impl Facilitator {
                 attachment: None,
             }];
             appends.extend(alongside(&events));
+            let (was_decided, requested_at) = (state.is_decided(), state.requested_at);
             match self.log.append(appends).await {
                 Ok(_) => {
                     let state = events
@@ -148,6 +150,9 @@ impl Facilitator {
                         .try_fold(Some(state), |state, event| evolve(state, event).map(Some))?;
                     let Some(state) = state else { return Err(Error::Contended) };
                     self.wakeups.wake(id);
+                    if state.is_decided() && !was_decided {
+                        measure::decided(requested_at, self.clock.now());
+                    }
                     return Ok(Ok(Executed { state, changed: true }));
                 }
                 Err(AppendError::VersionConflict { stream, .. })

@@ -9,10 +9,13 @@ use ccd402_domain::ids::{TransactionHash, VerificationId, uuid_of};
 use ccd402_domain::transaction::{BlockRef, FinalizedTransaction};
 use ccd402_domain::verification::command::Command;
 use ccd402_domain::verification::decide::decide;
+use ccd402_domain::verification::state::Verification;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
+use crate::measure;
 use crate::ports::chain::{ChainError, FinalizedBlock};
 use crate::ports::log::{APPEND_EVENTS_MAX, Append, AppendError, StreamId, claim_of};
 
@@ -52,9 +55,8 @@ impl Facilitator {
         // Remembered first: who asks from now on finds it here, who asked before waits in the index.
         self.recent.insert(block);
         for _ in 0..DECISIONS_MAX {
-            let mut appends = self.decisions(block).await?;
-            let decided: Vec<VerificationId> =
-                appends.iter().filter_map(|append| append.stream.as_verification()).collect();
+            let (decided, mut appends): (Vec<_>, Vec<_>) =
+                self.decisions(block).await?.into_iter().unzip();
             let is_due = block.block.height.is_multiple_of(CHECKPOINT_BLOCKS);
             if decided.is_empty() && previous.is_some() && !is_due {
                 return Ok(0);
@@ -62,9 +64,14 @@ impl Facilitator {
             appends.extend(self.checkpoint(block.block).await?);
             let appended = self.append_block(appends).await;
             // Also after a conflict: a part may have been appended.
-            decided.iter().for_each(|id| self.wakeups.wake(*id));
+            decided.iter().for_each(|found| self.wakeups.wake(found.id));
             match appended {
-                Ok(()) => return Ok(decided.len()),
+                Ok(()) => {
+                    let now = self.clock.now();
+                    let ended = decided.iter().filter(|found| found.is_decided);
+                    ended.for_each(|found| measure::decided(found.requested_at, now));
+                    return Ok(decided.len());
+                }
                 Err(AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -83,7 +90,7 @@ impl Facilitator {
         Ok(())
     }
 
-    async fn decisions(&self, block: &FinalizedBlock) -> Result<Vec<Append>, Error> {
+    async fn decisions(&self, block: &FinalizedBlock) -> Result<Vec<(Decided, Append)>, Error> {
         let hashes: Vec<_> = block.transactions.iter().map(|found| found.hash).collect();
         if hashes.is_empty() {
             return Ok(Vec::new());
@@ -97,9 +104,10 @@ impl Facilitator {
             let mut owner = self.log.claim_owner(self.chain.network(), hash).await?;
             for id in verifications {
                 let events = self.decision(id, transaction, owner).await?;
-                if let Some((version, events)) = events {
+                if let Some((state, events)) = events {
                     owner = owner.or(events.iter().find_map(claim_of).map(|(_, _, id)| id));
-                    appends.push(self.decided(id, version, events, block));
+                    let found = Decided::of(&state, &events);
+                    appends.push((found, self.decided(&state, events, block)));
                 }
             }
         }
@@ -111,7 +119,7 @@ impl Facilitator {
         id: VerificationId,
         transaction: &FinalizedTransaction,
         owner: Option<VerificationId>,
-    ) -> Result<Option<(u64, Vec<Event>)>, Error> {
+    ) -> Result<Option<(Verification, Vec<Event>)>, Error> {
         let Some(state) = self.load(id).await? else { return Ok(None) };
         let record = Command::RecordTransaction(transaction.clone());
         let mut events = decide(Some(&state), record).unwrap_or_default();
@@ -119,19 +127,13 @@ impl Facilitator {
         if claims && owner.is_some_and(|owner| owner != id) {
             events = decide(Some(&state), Command::LoseClaim).unwrap_or_default();
         }
-        Ok((!events.is_empty()).then_some((state.version, events)))
+        Ok((!events.is_empty()).then_some((state, events)))
     }
 
-    fn decided(
-        &self,
-        id: VerificationId,
-        expected_version: u64,
-        events: Vec<Event>,
-        block: &FinalizedBlock,
-    ) -> Append {
+    fn decided(&self, state: &Verification, events: Vec<Event>, block: &FinalizedBlock) -> Append {
         Append {
-            stream: StreamId::verification(id),
-            expected_version,
+            stream: StreamId::verification(state.id),
+            expected_version: state.version,
             events,
             time: self.clock.now(),
             cause: block_cause(block.block),
@@ -157,6 +159,24 @@ impl Facilitator {
             cause: block_cause(block),
             attachment: None,
         }))
+    }
+}
+
+/// A verification that a block has something to say about.
+struct Decided {
+    id: VerificationId,
+    requested_at: DateTime<Utc>,
+    /// Whether this ends it: proofs may still be open.
+    is_decided: bool,
+}
+
+impl Decided {
+    fn of(state: &Verification, events: &[Event]) -> Self {
+        let ends = |event: &Event| {
+            matches!(event, Event::VerificationConfirmed(_) | Event::VerificationFailed(_))
+        };
+        let is_decided = events.iter().any(ends);
+        Self { id: state.id, requested_at: state.requested_at, is_decided }
     }
 }
 

@@ -16,6 +16,7 @@ mod follow;
 pub mod idempotency;
 pub mod keys;
 pub mod list;
+mod measure;
 pub mod ports;
 pub mod projections;
 mod query;

@@ -3,6 +3,8 @@
 //! Idempotent, and safe to run at any time by anyone. It never waits for finality; that is the
 //! follower's part.
 
+use std::time::Instant;
+
 use ccd402_domain::ids::{VerificationId, uuid_of};
 use ccd402_domain::payment::Proofs;
 use ccd402_domain::rejection::Rejection;
@@ -14,6 +16,7 @@ use chrono::TimeDelta;
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
+use crate::measure;
 use crate::ports::chain::{PresentationCheck, SignatureCheck, TransactionStatus};
 use crate::ports::log::StreamId;
 
@@ -98,7 +101,10 @@ impl Facilitator {
             challenge: state.payment.digest,
             payer: state.payment.payer,
         };
-        let command = match self.chain.check_presentation(check).await? {
+        let begun_at = Instant::now();
+        let checked = self.chain.check_presentation(check).await;
+        measure::identity_checked(begun_at, &checked);
+        let command = match checked? {
             Ok(proven) => Command::RecordIdentity(proven),
             Err(rejection) => Command::Reject(rejection),
         };

@@ -9,6 +9,7 @@ pub mod envelope;
 mod error;
 mod index;
 mod keys;
+mod measure;
 mod memory;
 mod prepare;
 mod read;

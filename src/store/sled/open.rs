@@ -20,6 +20,7 @@ use super::writer::Writer;
 use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
 use crate::draft::Tip;
 use crate::error::Error;
+use crate::measure::Measure;
 use crate::table::Table as _;
 use crate::tail::Tail;
 use crate::{envelope, keys, read};
@@ -94,6 +95,7 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         status: Arc::clone(&status),
         sync: sync(&dir)?,
         mark,
+        measure: Measure::new(tip.position, tip.waiting),
     };
     let thread = thread::Builder::new().name("log-syncer".to_owned());
     let syncer = thread.spawn(move || syncer.run()).map_err(Error::io(&dir))?;

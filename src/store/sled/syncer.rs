@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
+use std::time::Instant;
 
 use ccd402_app::ports::log::{Position, Recorded};
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use super::writer::{Alarm, Outcomes};
 use super::{Files, Status};
 use crate::draft::Tip;
 use crate::error::Error;
+use crate::measure::Measure;
 
 /// Positions after which the mark is moved.
 const MARK_EVERY: Position = 8_192;
@@ -45,6 +47,7 @@ pub(super) struct Syncer {
     pub(super) status: Arc<Status>,
     pub(super) sync: Sync,
     pub(super) mark: Mark,
+    pub(super) measure: Measure,
 }
 
 impl Syncer {
@@ -67,12 +70,17 @@ impl Syncer {
 
     fn settle(&mut self, batches: Vec<Applied>) -> Result<(), Error> {
         if batches.iter().any(|batch| batch.has_writes) {
+            let begun_at = Instant::now();
             self.files.db.flush()?;
             (self.sync)().map_err(Error::io(self.mark.dir()))?;
+            let events = batches.iter().map(|batch| batch.events.len()).sum();
+            self.measure.synced(events, begun_at.elapsed());
         }
         for Applied { tip, has_writes, events, outcomes } in batches {
             if has_writes {
                 self.status.waiting.store(tip.waiting, Ordering::Relaxed);
+                self.measure.stands(tip.position, tip.waiting);
+                self.measure.happened(&events);
                 self.status.tail.push(events);
                 self.status.head.send_replace(tip.position);
             }
