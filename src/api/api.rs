@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRef;
 use bytes::Bytes;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_domain::ids::VerificationId;
@@ -12,6 +13,7 @@ use crate::access::Access;
 use crate::health::Health;
 use crate::options::Options;
 use crate::parts::Parts;
+use crate::ready::Readiness;
 use crate::routes::supported;
 use crate::streams::Streams;
 
@@ -20,6 +22,7 @@ pub(crate) struct Api {
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) options: Options,
     pub(crate) health: Health,
+    readiness: Readiness,
     pub(crate) access: Access,
     /// One permit a request.
     pub(crate) requests: Semaphore,
@@ -41,9 +44,15 @@ pub(crate) struct Wait<'a> {
     _permit: Option<SemaphorePermit<'a>>,
 }
 
+impl FromRef<Arc<Api>> for Readiness {
+    fn from_ref(api: &Arc<Api>) -> Self {
+        api.readiness.clone()
+    }
+}
+
 impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
-        let Parts { facilitator, keys, health } = parts;
+        let Parts { facilitator, keys, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
         let base = options.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
@@ -59,6 +68,7 @@ impl Api {
             facilitator,
             options,
             health,
+            readiness,
         }
     }
 

@@ -25,6 +25,7 @@ use http::StatusCode;
 use tracing::Instrument as _;
 
 use crate::api::Api;
+use crate::measure;
 use crate::problem::{Problem, Shape};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 
@@ -44,15 +45,19 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
         http.route = path,
         key.id = tracing::field::Empty,
     );
+    let method = request.method().clone();
     let outcome = within_limits(&api, request, next).instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(Problem::into_response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        measure::refused(problem.code);
         problem.write(shape_of(path), id.as_str(), &mut response);
     }
+    let took = begun_at.elapsed();
+    measure::answered(&method, path, response.status(), took);
     span.in_scope(|| {
         tracing::debug!(
             http.status = response.status().as_u16(),
-            duration_ms = u64::try_from(begun_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
     });

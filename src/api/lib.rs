@@ -12,13 +12,16 @@ mod fault;
 mod headers;
 pub mod health;
 mod items;
+mod measure;
 mod meter;
 pub mod openapi;
+pub mod ops;
 pub mod options;
 pub mod parts;
 mod patience;
 mod problem;
 mod query;
+pub mod ready;
 mod reply;
 mod request_id;
 mod routes;
@@ -36,8 +39,8 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    check, docs, errors, events, health as health_route, keys, log, release, settle, show, stream,
-    submit, supported, unknown, verify,
+    check, docs, errors, events, health as health_route, keys, log, probes, release, settle, show,
+    stream, submit, supported, unknown, verify,
 };
 
 /// Every route over these parts.
@@ -48,6 +51,8 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/settle", post(settle::settle))
         .route("/supported", get(supported::supported))
         .route("/health", get(health_route::health))
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
         .route("/v1/verifications", post(submit::submit))
         .route("/v1/verifications/{id}", get(show::show))
         .route("/v1/verifications/{id}/events", get(events::events))

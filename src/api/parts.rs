@@ -6,6 +6,7 @@ use ccd402_app::facilitator::Facilitator;
 use ccd402_app::keys::Keys;
 
 use crate::health::Health;
+use crate::ready::Readiness;
 
 /// What the routes stand on.
 pub struct Parts {
@@ -13,6 +14,8 @@ pub struct Parts {
     pub facilitator: Arc<Facilitator>,
     /// Who may call.
     pub keys: Keys,
-    /// Whether the facilitator can work; fed by whoever runs the follower.
+    /// Whether the facilitator can work, in one word; fed by whoever runs the follower.
     pub health: Health,
+    /// The same part by part; fed by whoever watches the parts.
+    pub readiness: Readiness,
 }

@@ -38,9 +38,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut running = facilitator::start(settings.options()?).await?;
     let network = running.facilitator().options().policy.network.clone();
     let url = running.url();
+    let ops = running.ops_addr().map(|addr| format!("http://{addr}"));
     Output::from_flag(args.json).print(
         &format!("facilitator for {network} on {url}"),
-        &json!({ "event": "ready", "url": url, "network": network }),
+        &json!({ "event": "ready", "url": url, "network": network, "ops": ops }),
     );
     tokio::select! {
         () = shutdown::requested() => {

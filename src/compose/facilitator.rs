@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use ccd402_api::health::Health;
 use ccd402_api::options::PublicUrl;
 use ccd402_api::parts::Parts;
+use ccd402_api::ready::Readiness;
 use ccd402_api::server;
 use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
 use ccd402_app::keys::Keys;
@@ -34,7 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::compose::access::Access;
 use crate::compose::audit::{self, Options as AuditOptions};
-use crate::compose::health;
+use crate::compose::ops::Ops;
+use crate::compose::{health, ready};
 
 /// How far clocks of gate, facilitator and chain may disagree.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -66,6 +68,8 @@ pub struct Options {
     pub log_cache_bytes: u64,
     /// Who may call.
     pub access: Access,
+    /// Where to serve metrics and probes beside the API, if at all.
+    pub ops_listen: Option<SocketAddr>,
     /// How often what waits is swept.
     pub sweeper: SweeperOptions,
 }
@@ -86,6 +90,7 @@ impl Options {
             waiting_max: 1_000_000,
             log_cache_bytes: 64 * 1024 * 1024,
             access: Access::default(),
+            ops_listen: None,
             sweeper: SweeperOptions::default(),
         }
     }
@@ -94,6 +99,7 @@ impl Options {
 /// A facilitator that runs.
 pub struct Running {
     addr: SocketAddr,
+    ops_addr: Option<SocketAddr>,
     facilitator: Arc<Facilitator>,
     log: Arc<SledLog>,
     follower: watch::Receiver<Status>,
@@ -109,6 +115,11 @@ pub struct Running {
 /// Where one of these cannot be done; the message says what to do.
 pub async fn start(options: Options) -> anyhow::Result<Running> {
     options.access.must_allow(options.listen)?;
+    // Before anything that is measured is made.
+    let ops = match options.ops_listen {
+        Some(addr) => Some(Ops::listen(addr).await?),
+        None => None,
+    };
     let log = open_log(&options).await?;
     let keys = Keys::load(log.clone(), Arc::new(SystemClock)).await?;
     options.access.must_have_a_key(&keys)?;
@@ -134,7 +145,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
     let addr = listener.local_addr()?;
-    let made = Made { log, facilitator, keys, read_model, reads };
+    let made = Made { log, facilitator, keys, read_model, reads, ops };
     Ok(run(options, (addr, listener), made))
 }
 
@@ -165,10 +176,11 @@ struct Made {
     keys: Keys,
     read_model: SqliteReadModel,
     reads: Arc<Reads>,
+    ops: Option<Ops>,
 }
 
 fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made) -> Running {
-    let Made { log, facilitator, keys, read_model, reads } = made;
+    let Made { log, facilitator, keys, read_model, reads, ops } = made;
     let shutdown = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
@@ -193,6 +205,26 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         until.run_until_cancelled_owned(reporting).await;
         Ok(())
     });
+    let readiness = Readiness::default();
+    let parts = ready::Parts {
+        log: Arc::clone(&log),
+        follower: follower_status.clone(),
+        reads: Arc::clone(&reads),
+    };
+    let watching = ready::watch(parts, readiness.clone());
+    let until = shutdown.clone();
+    tasks.spawn(async move {
+        until.run_until_cancelled_owned(watching).await;
+        Ok(())
+    });
+    let ops_addr = ops.as_ref().map(|ops| ops.addr);
+    if let Some(ops) = ops {
+        let (readiness, until) = (readiness.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            ops.serve(readiness, until).await;
+            Ok(())
+        });
+    }
     let api = ccd402_api::options::Options {
         public_url: options.public_url,
         require_keys: options.access.require_keys,
@@ -201,7 +233,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, health };
+    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, health, readiness };
     let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {
@@ -209,7 +241,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         Ok(())
     });
     let follower = follower_status;
-    Running { addr, facilitator, log, follower, reads, read_model, shutdown, tasks }
+    Running { addr, ops_addr, facilitator, log, follower, reads, read_model, shutdown, tasks }
 }
 
 impl Running {
@@ -217,6 +249,12 @@ impl Running {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where its operations port listens, if it has one.
+    #[must_use]
+    pub fn ops_addr(&self) -> Option<SocketAddr> {
+        self.ops_addr
     }
 
     /// Its base URL.

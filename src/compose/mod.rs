@@ -4,4 +4,6 @@ pub mod access;
 mod audit;
 pub mod facilitator;
 pub mod health;
+mod ops;
+mod ready;
 pub mod wallet;

@@ -10,13 +10,21 @@ use serde_json::{Value, json};
 
 use super::operation::{Body, JSON, Operation};
 use super::{Access, example, text};
+use crate::ready::Ready;
 
 const TAG: &str = "x402";
 const KEYS: &str = "The same key and body hear the stored answer; another body is 409.";
 const WAIT: &str = "`wait=N`: seconds to wait for finality (RFC 7240).";
 
 pub(super) fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
-    vec![verify(schemas), settle(schemas), supported(schemas), health(schemas)]
+    vec![
+        verify(schemas),
+        settle(schemas),
+        supported(schemas),
+        health(schemas),
+        live(),
+        ready(schemas),
+    ]
 }
 
 fn verify(schemas: &mut SchemaGenerator) -> Operation {
@@ -99,5 +107,30 @@ fn health(schemas: &mut SchemaGenerator) -> Operation {
         .common()
         .problems(&[(431, &[C::RequestTooLarge])])
         .answer(200, "It can.", ok)
+        .answer(503, "What is amiss.", amiss)
+}
+
+fn live() -> Operation {
+    let body = Body { media: "text/plain", schema: text("ok"), example: "ok".into() };
+    let about = "The process answers. Where it does not, start it again.";
+    Operation::new(("get", "/livez"), ("live", TAG), ("Whether the process answers", about))
+        .access(Access::Open)
+        .common()
+        .answer(200, "It does.", Some(body))
+}
+
+fn ready(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "Each part with its word: log, node, follower, projection. Where one does not work, \
+                 send requests elsewhere.";
+    let parts = |node: &str| json!({ "log": "ok", "node": node, "follower": "ok" });
+    let mut body = |word: &str| {
+        let example = json!({ "status": word, "parts": parts(word) });
+        Some(Body::json::<Ready>(schemas, example))
+    };
+    let (ok, amiss) = (body("ok"), body("node_unavailable"));
+    Operation::new(("get", "/readyz"), ("ready", TAG), ("Whether every part works", about))
+        .access(Access::Open)
+        .common()
+        .answer(200, "Every part works.", ok)
         .answer(503, "What is amiss.", amiss)
 }

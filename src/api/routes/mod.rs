@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod log;
+pub(crate) mod probes;
 pub(crate) mod release;
 pub(crate) mod settle;
 pub(crate) mod show;

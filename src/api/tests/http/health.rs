@@ -37,6 +37,24 @@ async fn a_follower_that_sees_no_block_is_not_healthy() {
 }
 
 #[tokio::test]
+async fn readiness_says_each_part_and_liveness_nothing() {
+    let api = TestApi::start().await;
+    let ask = || answer(api.get("/readyz"));
+    let (status, told) = ask().await;
+    assert_eq!((status, &told["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("starting")));
+    api.readiness.report("log", None);
+    api.readiness.report("node", Some("node_unavailable"));
+    let parts = json!({ "log": "ok", "node": "node_unavailable" });
+    let amiss = json!({ "status": "node_unavailable", "parts": parts });
+    assert_eq!(ask().await, (StatusCode::SERVICE_UNAVAILABLE, amiss));
+    let live = api.get("/livez").send().await.unwrap();
+    assert_eq!(live.status(), StatusCode::OK);
+    api.readiness.report("node", None);
+    let ready = json!({ "status": "ok", "parts": { "log": "ok", "node": "ok" } });
+    assert_eq!(ask().await, (StatusCode::OK, ready));
+}
+
+#[tokio::test]
 async fn both_versions_are_supported() {
     let api = TestApi::start().await;
     let extra = json!({ "assetTransferMethod": "transaction-hash", "paymentFlow": "upfront" });

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ccd402_api::health::Health;
 use ccd402_api::options::Options;
 use ccd402_api::parts::Parts;
+use ccd402_api::ready::Readiness;
 use ccd402_api::router;
 use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
@@ -60,6 +61,7 @@ pub(crate) struct TestApi {
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) keys: Keys,
     pub(crate) health: Health,
+    pub(crate) readiness: Readiness,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
     pub(crate) shutdown: CancellationToken,
@@ -91,9 +93,14 @@ impl TestApi {
             },
         ));
         let health = Health::default();
+        let readiness = Readiness::default();
         let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
-        let parts =
-            Parts { facilitator: facilitator.clone(), keys: keys.clone(), health: health.clone() };
+        let parts = Parts {
+            facilitator: facilitator.clone(),
+            keys: keys.clone(),
+            health: health.clone(),
+            readiness: readiness.clone(),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
@@ -101,7 +108,19 @@ impl TestApi {
         let router = router(parts, options);
         let server = tokio::spawn(serve(listener, router, limits, stop));
         let http = reqwest::Client::builder().no_proxy().timeout(SOON * 3).build().unwrap();
-        Self { chain, log, clock, facilitator, keys, health, url, http, shutdown, server }
+        Self {
+            chain,
+            log,
+            clock,
+            facilitator,
+            keys,
+            health,
+            readiness,
+            url,
+            http,
+            shutdown,
+            server,
+        }
     }
 
     /// Where the API listens, for bytes that no HTTP client would send.
