@@ -44,7 +44,7 @@ pub(crate) async fn watch(parts: Parts, readiness: Readiness) {
     }
     // The process stops; until then nobody must be sent here.
     readiness.report("log", Some("log_unavailable"));
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Parts {

@@ -79,7 +79,8 @@ impl Process {
         ended.unwrap_or_else(|_| panic!("{} does not stop", self.args)).unwrap()
     }
 
-    fn logged(&self) -> String {
+    /// What it has logged so far.
+    pub(crate) fn logged(&self) -> String {
         self.log.borrow().clone()
     }
 }
