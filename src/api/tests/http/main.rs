@@ -10,6 +10,7 @@ mod health;
 mod keys;
 mod limits;
 mod problems;
+mod readers;
 mod release;
 mod server;
 mod settle;
