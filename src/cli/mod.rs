@@ -2,11 +2,15 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+pub mod completions;
+pub mod config;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod events;
 pub mod gate;
 pub mod keys;
+pub mod man;
 pub mod pay;
 pub mod remote;
 pub mod schemas;
@@ -33,11 +37,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Completions(completions::Args),
+    Config(config::Args),
     Demo(demo::Args),
     Dev(dev::Args),
+    Doctor(Box<doctor::Args>),
     Events(Box<events::Args>),
     Gate(Box<gate::Args>),
     Keys(Box<keys::Args>),
+    Man(man::Args),
     Pay(Box<pay::Args>),
     Schemas(schemas::Args),
     Simchain(simchain::Args),
@@ -50,9 +58,13 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
-            Self::Demo(_)
+            Self::Completions(_)
+            | Self::Config(_)
+            | Self::Demo(_)
+            | Self::Doctor(_)
             | Self::Events(_)
             | Self::Keys(_)
+            | Self::Man(_)
             | Self::Pay(_)
             | Self::Schemas(_)
             | Self::Wallet(_) => "warn",
@@ -61,11 +73,15 @@ impl Command {
 
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Completions(args) => Ok(completions::run(&args)),
+            Self::Config(args) => config::run(args),
             Self::Demo(args) => demo::run(args).await,
             Self::Dev(args) => dev::run(args).await,
+            Self::Doctor(args) => doctor::run(*args).await,
             Self::Events(args) => events::run(*args).await,
             Self::Gate(args) => gate::run(*args).await,
             Self::Keys(args) => keys::run(*args).await,
+            Self::Man(args) => man::run(args),
             Self::Pay(args) => pay::run(*args).await,
             Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,

@@ -4,8 +4,10 @@
 
 mod workspace;
 
+mod batch;
 mod cli;
 mod crash;
+mod doctor;
 mod events;
 mod expired;
 mod history;
