@@ -1,6 +1,10 @@
 //! Starting a chain, and the handle by which the starter uses and stops it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use ccd402_chain::wallet::WalletFile;
 use concordium_rust_sdk::types::hashes::BlockHash;
@@ -129,6 +133,12 @@ impl Handle {
     /// If the wallet asked for is impossible, too many are asked for, or finality does not come.
     pub async fn issue(&self, identity: IdentitySpec, funds: Funds) -> Result<WalletFile, Error> {
         self.controls.faucet.issue(identity, funds).await
+    }
+
+    /// Calls so far, but for those that whoever sends a transaction makes.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.controls.node.asked.load(Ordering::Relaxed)
     }
 
     /// Makes something go wrong.

@@ -2,7 +2,7 @@
 //! nothing of gRPC; the RPCs read from it and submit to it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) height_finalized: watch::Sender<u64>,
     /// Wakes the baker when what it waits for may have changed.
     pub(crate) wake: Notify,
+    /// Calls so far, but for those that whoever sends a transaction makes.
+    pub(crate) asked: AtomicU64,
     block_time_ms: u64,
     finality_delay_ms: u64,
 }
@@ -62,6 +64,7 @@ impl Node {
             arrived: Announcer::default(),
             finalized: Announcer::default(),
             wake: Notify::new(),
+            asked: AtomicU64::new(0),
             block_time_ms: duration_ms(pace.block_time),
             finality_delay_ms: duration_ms(pace.finality_delay),
         }

@@ -10,6 +10,7 @@ mod crash;
 mod doctor;
 mod events;
 mod expired;
+mod frugal;
 mod history;
 mod keys;
 mod once;

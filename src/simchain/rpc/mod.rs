@@ -15,7 +15,7 @@ mod transactions;
 
 use std::{
     convert::Infallible,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -54,6 +54,9 @@ impl Service<http::Request<BoxBody>> for Queries {
 
 async fn route(node: Arc<Node>, request: http::Request<BoxBody>) -> http::Response<BoxBody> {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    if !matches!(method.as_str(), "SendBlockItem" | "GetNextAccountSequenceNumber") {
+        node.asked.fetch_add(1, Ordering::Relaxed);
+    }
     let call = Call { node, method, request };
     match call.method.as_str() {
         "GetConsensusInfo" => call.unary(consensus::consensus_info).await,

@@ -9,22 +9,28 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Requests that differ in one place: a transaction hash.
+/// Requests that differ in their transaction hashes alone.
 pub(crate) struct Template {
     bytes: Vec<u8>,
-    hash_at: usize,
+    hashes_at: Vec<usize>,
 }
 
 impl Template {
-    /// A POST of this body; `hash` in it is replaced by a new one each time.
+    /// A POST of this body; each `hash` in it is replaced by a new one each time.
     pub(crate) fn post(path: &str, body: &str, hash: &str) -> Self {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n",
             body.len()
         );
-        let hash_at = head.len() + body.find(hash).expect("the body holds the hash");
-        Self { bytes: (head + body).into_bytes(), hash_at }
+        let hashes_at: Vec<_> = body.match_indices(hash).map(|(at, _)| head.len() + at).collect();
+        assert!(!hashes_at.is_empty(), "the body holds the hash");
+        Self { bytes: (head + body).into_bytes(), hashes_at }
+    }
+
+    /// Hashes of one request.
+    pub(crate) fn hashes(&self) -> u64 {
+        self.hashes_at.len() as u64
     }
 }
 
@@ -72,8 +78,10 @@ async fn connection(
     let mut answer = Vec::with_capacity(8 * 1024);
     let mut answered = 0;
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
-        let hash = format!("{:064x}", NEXT_HASH.fetch_add(1, Ordering::Relaxed));
-        request[template.hash_at..template.hash_at + 64].copy_from_slice(hash.as_bytes());
+        for &at in &template.hashes_at {
+            let hash = format!("{:064x}", NEXT_HASH.fetch_add(1, Ordering::Relaxed));
+            request[at..at + 64].copy_from_slice(hash.as_bytes());
+        }
         stream.write_all(&request).await.expect("the server reads");
         answer.clear();
         while !is_complete(&answer) {
