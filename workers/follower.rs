@@ -4,7 +4,7 @@
 //! says so; it never skips a block. Meanwhile verifications stay pending.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ccd402_app::error::Error as AppError;
 use ccd402_app::facilitator::Facilitator;
@@ -25,8 +25,6 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 pub struct Status {
     /// The last block that was applied since the start.
     pub last: Option<BlockRef>,
-    /// Since when it gets no blocks, because no node could be asked or its stream broke.
-    pub cut_at: Option<Instant>,
     /// Why it halted for good. Someone must act.
     pub halted: Option<String>,
 }
@@ -65,9 +63,6 @@ impl Follower {
             };
             match cut {
                 Cut::Retry(error) => {
-                    self.status.send_modify(|status| {
-                        status.cut_at.get_or_insert_with(Instant::now);
-                    });
                     if previous != before {
                         backoff.reset();
                     }
@@ -113,10 +108,7 @@ impl Follower {
                         tracing::info!(block.height = block.block.height, decided, "block applied");
                     }
                     *previous = Some(block.block);
-                    self.status.send_modify(|status| {
-                        status.last = *previous;
-                        status.cut_at = None;
-                    });
+                    self.status.send_modify(|status| status.last = *previous);
                 }
                 (Err(AppError::Chain(error)), _) => return Ok(cut(error)),
                 (Err(error), _) if is_log_broken(&error) => return Err(log_error(error)),

@@ -3,7 +3,7 @@
 //! Twice a second for all, so that probes cost nothing. Names of metrics are in ops/metrics.md.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ccd402_api::ready::Readiness;
 use ccd402_app::ports::log::{EventLog as _, Position};
@@ -16,9 +16,9 @@ use tokio::sync::watch;
 
 /// How often the parts are looked at.
 const EVERY: Duration = Duration::from_millis(500);
-/// How long the follower may go without a node before requests should go elsewhere: changing over
-/// to another node takes less.
-const CUT_MAX: Duration = Duration::from_secs(5);
+/// How long the follower may come no further before requests should go elsewhere: blocks finalize
+/// every few seconds, and changing over to another node takes less.
+const STILL_MAX: Duration = Duration::from_secs(15);
 /// How old the newest block may be that was followed.
 const BEHIND_MAX: TimeDelta = TimeDelta::seconds(60);
 /// How many events the read model may be behind the log.
@@ -31,15 +31,22 @@ pub(crate) struct Parts {
     pub(crate) reads: Arc<Reads>,
 }
 
+/// How far the follower has come, and since when it stands there.
+struct Progress {
+    height: Option<u64>,
+    since: Instant,
+}
+
 /// Watches until it is dropped.
 pub(crate) async fn watch(parts: Parts, readiness: Readiness) {
+    let mut progress = Progress { height: None, since: Instant::now() };
     let broken = Arc::clone(&parts.log);
     let broken = broken.broken();
     tokio::pin!(broken);
     loop {
         tokio::select! {
             _ = &mut broken => break,
-            () = parts.look(&readiness) => {}
+            () = parts.look(&mut progress, &readiness) => {}
         }
     }
     // The process stops; until then nobody must be sent here.
@@ -48,10 +55,11 @@ pub(crate) async fn watch(parts: Parts, readiness: Readiness) {
 }
 
 impl Parts {
-    async fn look(&self, readiness: &Readiness) {
+    async fn look(&self, progress: &mut Progress, readiness: &Readiness) {
         let status = self.follower.borrow().clone();
+        progress.note(status.last.map(|block| block.height));
         readiness.report("log", None);
-        readiness.report("node", node(&status));
+        readiness.report("node", node(progress));
         readiness.report("follower", follower(&status, Utc::now()));
         readiness.report("projection", self.projection().await);
         measure(&status, Utc::now());
@@ -69,9 +77,17 @@ impl Parts {
     }
 }
 
-fn node(status: &Status) -> Option<&'static str> {
-    let is_cut = status.cut_at.is_some_and(|cut_at| cut_at.elapsed() > CUT_MAX);
-    (is_cut || status.last.is_none()).then_some("node_unavailable")
+impl Progress {
+    fn note(&mut self, height: Option<u64>) {
+        if height != self.height {
+            *self = Self { height, since: Instant::now() };
+        }
+    }
+}
+
+fn node(progress: &Progress) -> Option<&'static str> {
+    let is_still = progress.since.elapsed() > STILL_MAX;
+    (is_still || progress.height.is_none()).then_some("node_unavailable")
 }
 
 fn follower(status: &Status, now: DateTime<Utc>) -> Option<&'static str> {
@@ -91,8 +107,6 @@ fn measure(status: &Status, now: DateTime<Utc>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use ccd402_domain::ids::BlockHash;
     use ccd402_domain::transaction::BlockRef;
 
@@ -103,17 +117,26 @@ mod tests {
         let now = Utc::now();
         let at = |time| BlockRef { height: 1, hash: BlockHash::from_bytes([0; 32]), time };
         let mut status = Status::default();
-        let words = |status: &Status| (node(status), follower(status, now));
-        assert_eq!(words(&status), (Some("node_unavailable"), Some("follower_behind")));
+        assert_eq!(follower(&status, now), Some("follower_behind"));
         status.last = Some(at(now - TimeDelta::seconds(61)));
-        assert_eq!(words(&status), (None, Some("follower_behind")));
+        assert_eq!(follower(&status, now), Some("follower_behind"));
         status.last = Some(at(now - TimeDelta::seconds(5)));
-        assert_eq!(words(&status), (None, None));
-        status.cut_at = Some(Instant::now());
-        assert_eq!(words(&status), (None, None), "another node may be found yet");
-        status.cut_at = Instant::now().checked_sub(CUT_MAX + Duration::from_secs(1));
-        assert_eq!(words(&status), (Some("node_unavailable"), None));
+        assert_eq!(follower(&status, now), None);
         status.halted = Some("a block that is not understood".to_owned());
-        assert_eq!(words(&status).1, Some("follower_halted"));
+        assert_eq!(follower(&status, now), Some("follower_halted"));
+    }
+
+    #[test]
+    fn a_node_is_there_while_the_follower_comes_on() {
+        let mut progress = Progress { height: None, since: Instant::now() };
+        assert_eq!(node(&progress), Some("node_unavailable"), "it has brought nothing yet");
+        progress.note(Some(1));
+        assert_eq!(node(&progress), None);
+        let long_ago = Instant::now().checked_sub(STILL_MAX + Duration::from_secs(1));
+        progress.since = long_ago.expect("the machine has run for longer");
+        progress.note(Some(1));
+        assert_eq!(node(&progress), Some("node_unavailable"));
+        progress.note(Some(2));
+        assert_eq!(node(&progress), None);
     }
 }

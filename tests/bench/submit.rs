@@ -23,7 +23,7 @@ use serde_json::json;
 const CONNECTIONS: u64 = 256;
 const SUBMISSIONS: u64 = 60_000;
 /// Verifications of a batch, and connections that send batches.
-const BATCH: usize = 100;
+const BATCH: u64 = 100;
 const BATCH_CONNECTIONS: u64 = 16;
 const ROUNDS: usize = 5;
 const COVERED: TimeDelta = TimeDelta::seconds(15);
@@ -44,7 +44,7 @@ async fn run() {
     covered(&net).await;
     let (body, hash) = submission(&net).await;
     let submit = Arc::new(Template::post("/v1/verifications", &body, &hash));
-    let many = format!("[{}]", vec![body.as_str(); BATCH].join(","));
+    let many = format!("[{}]", vec![body.as_str(); BATCH as usize].join(","));
     let many = Arc::new(Template::post("/v1/verifications", &many, &hash));
     let echo = Arc::new(Template::post("/echo", &body, &hash));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -53,14 +53,14 @@ async fn run() {
     tokio::spawn(async move { axum::serve(listener, router).await });
 
     let amount = (CONNECTIONS, SUBMISSIONS);
-    let batches = (BATCH_CONNECTIONS, SUBMISSIONS / many.hashes());
+    let batches = (BATCH_CONNECTIONS, SUBMISSIONS / BATCH);
     let (mut submitted, mut batched, mut echoed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         let echo = load::run(echo_addr, Arc::clone(&echo), amount, "200").await;
         let addr = net.facilitator().addr();
         let ours = load::run(addr, Arc::clone(&submit), amount, "202").await;
         let batch = load::run(addr, Arc::clone(&many), batches, "202").await;
-        let in_batches = rate(&batch) * many.hashes() as f64;
+        let in_batches = rate(&batch) * BATCH as f64;
         println!(
             "round {round}: one by one {:>7.0}/s, in batches {in_batches:>7.0}/s, echo {:>7.0}/s",
             rate(&ours),

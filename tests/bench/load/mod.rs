@@ -27,11 +27,6 @@ impl Template {
         assert!(!hashes_at.is_empty(), "the body holds the hash");
         Self { bytes: (head + body).into_bytes(), hashes_at }
     }
-
-    /// Hashes of one request.
-    pub(crate) fn hashes(&self) -> u64 {
-        self.hashes_at.len() as u64
-    }
 }
 
 /// What a round came to.
