@@ -16,7 +16,7 @@ use crate::output::Output;
 
 /// Write the JSON Schemas of events and configuration files, and the OpenAPI document of the API.
 ///
-/// They are those of this version: events/<type>.v<n>.json is the `data` of one type of event,
+/// They are those of this version: events/TYPE.vN.json is the `data` of one type of event,
 /// config.json is both configuration files, openapi.json is what a server shows at /docs.
 ///
 /// Example: ccd402 schemas --out schemas
