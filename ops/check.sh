@@ -153,8 +153,10 @@ try_api() (
     trap 'kill %1; wait %1 || true; rm -rf "$data"' EXIT
     read -r ready <"$data/ready"
     url=$(sed -nE 's/.*"url":"([^"]+)".*/\1/p' <<<"$ready")
+    key=$("$BINARY" keys create --url "$url" --name schemathesis --scopes submit,read,operate \
+        --rate 100000 --burst 100000 --json | sed -nE 's/.*"key":"([^"]+)".*/\1/p')
     cd tests/conformance/openapi
-    "$1" run "$url/openapi.json" --request-timeout 30 --seed 1
+    "$1" run "$url/openapi.json" --request-timeout 30 --header "Authorization: Bearer $key"
 )
 
 # What the official SDKs make of us: each folder with a package.json is a suite of its own. It finds

@@ -43,7 +43,7 @@ texts! {
         "The hash of a block on Concordium, 64 hex digits.";
     Digest, "^[0-9a-fA-F]{64}$",
         "A SHA-256, 64 hex digits.";
-    KeyName, "^[^\\p{Cc}]{1,100}$",
+    KeyName, "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,100}$",
         "What people call a key.";
     Scope, "^(submit|read|operate)$",
         "One thing that a caller may be allowed.";
