@@ -4,7 +4,7 @@
 //! Queueing, settling and looking are statements on its table here, because apalis offers none that
 //! are idempotent and bounded. One process owns the file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use apalis::prelude::{BackendExt as _, WorkerBuilder};
@@ -27,8 +27,12 @@ use crate::queue::{
 
 /// How long a statement waits for another process that looks into the file.
 const BUSY: Duration = Duration::from_secs(5);
+/// Connections of apalis: a worker of each kind fetches, says that it lives, and takes back.
+const FETCHING_MAX: u32 = 16;
 /// apalis gives a job up after so many tries; it is asked never to.
 const NEVER: i64 = i32::MAX as i64;
+/// How an error begins that a check of the file has found.
+const BROKEN: &str = "the file is broken";
 /// Jobs that wait or run.
 const LIVE: &str = "status IN ('Pending', 'Queued', 'Running', 'Failed')";
 
@@ -36,15 +40,37 @@ const LIVE: &str = "status IN ('Pending', 'Queued', 'Running', 'Failed')";
 #[derive(Debug, Clone)]
 pub struct SqliteQueue {
     pool: SqlitePool,
+    /// apalis' own. A worker with no free slot is not polled, and may hold a connection while it
+    /// fetches: on the one of ours it would keep everybody from settling a job.
+    fetching: SqlitePool,
     waiting_max: u64,
 }
 
 impl SqliteQueue {
-    /// Opens the file, making it where it is missing. Jobs that a killed process held wait again.
+    /// Opens the file, making it where it is missing. Jobs that a killed process held wait again. A
+    /// file that is broken is moved aside: what it held is derived from the log again.
     ///
     /// # Errors
-    /// Where the file cannot be used. Nothing is lost by moving it away.
+    /// Where the file cannot be used.
     pub async fn open(path: &Path) -> Result<Self, QueueError> {
+        match Self::try_open(path).await {
+            Err(error) if is_broken(&error) => {
+                let aside =
+                    path.with_extension(format!("broken-{}", Utc::now().timestamp_millis()));
+                tracing::error!(%error, aside = %aside.display(), "the file of jobs is broken");
+                for end in ["", "-wal", "-shm"] {
+                    let part = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
+                    if part(path).exists() {
+                        std::fs::rename(part(path), part(&aside)).map_err(unavailable)?;
+                    }
+                }
+                Self::try_open(path).await.map_err(unavailable)
+            }
+            opened => opened.map_err(unavailable),
+        }
+    }
+
+    async fn try_open(path: &Path) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -52,11 +78,19 @@ impl SqliteQueue {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY);
         // One connection: statements queue for it in order, and none is refused as busy.
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-        let pool = pool.map_err(unavailable)?;
-        SqliteStorage::setup(&pool).await.map_err(unavailable)?;
-        let queue = Self { pool, waiting_max: WAITING_MAX };
-        queue.prepare().await.map_err(unavailable)?;
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let sound: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await?;
+        if sound != "ok" {
+            return Err(sqlx::Error::Protocol(format!("{BROKEN}: {sound}")));
+        }
+        SqliteStorage::setup(&pool)
+            .await
+            .map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        let fetching = SqlitePoolOptions::new().max_connections(FETCHING_MAX);
+        let fetching = fetching.connect_lazy_with(options);
+        let queue = Self { pool, fetching, waiting_max: WAITING_MAX };
+        queue.prepare().await?;
         Ok(queue)
     }
 
@@ -290,7 +324,7 @@ impl Worked for SqliteQueue {
             .missed_heartbeats(HEARTBEAT.1)
             .lock_tasks(false)
             .persist_results(false);
-        let storage = SqliteStorage::<serde_json::Value>::new(&self.pool).with_config(config);
+        let storage = SqliteStorage::<serde_json::Value>::new(&self.fetching).with_config(config);
         WorkerBuilder::new(name.as_str())
             .backend(storage.poll_with_interval(POLL))
             .layer(ConcurrencyLimitLayer::new(work.at_once))
@@ -298,6 +332,15 @@ impl Worked for SqliteQueue {
             .run_until(work.stopped())
             .await
             .map_err(unavailable)
+    }
+}
+
+/// Whether an error says that the file is none of SQLite's, or was damaged.
+fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("11" | "26")),
+        sqlx::Error::Protocol(said) => said.starts_with(BROKEN),
+        _ => false,
     }
 }
 

@@ -148,3 +148,18 @@ async fn a_redis_that_is_away_fails_in_bounded_time() {
     assert!(pushed.unwrap().is_err());
     assert!(RedisQueue::open("http://127.0.0.1").is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_file_is_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jobs.sqlite");
+    std::fs::write(
+        &path,
+        b"this is no database, but is long enough to be taken for one. ".repeat(99),
+    )
+    .unwrap();
+    let queue = SqliteQueue::open(&path).await.unwrap();
+    queue.push(&[job(1)]).await.unwrap();
+    let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.map(|name| name.into_string().unwrap()).any(|name| name.contains("broken")));
+}
