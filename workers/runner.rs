@@ -138,6 +138,7 @@ impl Tries {
     fn decide(&self, taken: &Taken, ran: Ran, attempt: u32) -> Settled {
         let (settled, outcome) = match ran {
             Ran::Done => (Settled::Done, "done"),
+            Ran::Next { at } => (Settled::Next { at }, "done"),
             Ran::Retry { why } if attempt >= self.options.attempts_max => {
                 (Settled::Dead { why }, "dead")
             }
@@ -153,7 +154,7 @@ impl Tries {
         )
         .increment(1);
         match &settled {
-            Settled::Done => {}
+            Settled::Done | Settled::Next { .. } => {}
             Settled::Again { why, .. } => {
                 tracing::debug!(job.id = %taken.id, kind = %taken.kind, attempt, why, "a job must wait");
             }

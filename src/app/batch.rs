@@ -137,6 +137,7 @@ impl Facilitator {
         if appends.is_empty() {
             return Ok(());
         }
+        self.must_keep_up()?;
         let waiting = self.log.waiting_count().saturating_add(appends.len() as u64);
         if waiting > self.options.waiting_max {
             return Err(Error::Overloaded);

@@ -12,6 +12,7 @@ mod events;
 mod expired;
 mod frugal;
 mod history;
+mod jobs;
 mod keys;
 mod once;
 mod ops;

@@ -66,6 +66,11 @@ pub enum Settled {
         /// What went wrong.
         why: String,
     },
+    /// It went well, and comes again: its tries are forgotten.
+    Next {
+        /// Not before this time.
+        at: DateTime<Utc>,
+    },
     /// It is kept as a dead letter.
     Dead {
         /// What went wrong.

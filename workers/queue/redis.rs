@@ -302,6 +302,7 @@ impl Worked for RedisQueue {
         let (what, at, why) = match settled {
             Settled::Done => ("done", 0, ""),
             Settled::Again { at, why } => ("again", seconds(*at), clipped(why)),
+            Settled::Next { at } => ("next", seconds(*at), ""),
             Settled::Dead { why } => ("dead", Utc::now().timestamp(), clipped(why)),
         };
         on_job(&Script::new(SETTLE), taken.kind, &task_id(taken.id))

@@ -68,6 +68,16 @@ impl Worked for SqliteQueue {
             .execute(pool)
             .await
             .map(drop),
+            Settled::Next { at } => sqlx::query(
+                "UPDATE Jobs SET status = 'Pending', run_at = ?3, last_result = NULL, attempts = 0, \
+                 lock_by = NULL, lock_at = NULL WHERE id = ?1 AND lock_by = ?2",
+            )
+            .bind(id)
+            .bind(&taken.worker)
+            .bind(seconds(*at))
+            .execute(pool)
+            .await
+            .map(drop),
             Settled::Dead { why } => self.bury(taken, why).await,
         };
         settled.map_err(unavailable)

@@ -17,6 +17,7 @@ use ccd402_app::facilitator::{self, Facilitator};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
 use ccd402_domain::payment::Policy;
+use ccd402_workers::queue::sqlite::SqliteQueue;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -60,6 +61,8 @@ pub(crate) struct TestApi {
     pub(crate) clock: Arc<DrivenClock>,
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) keys: Keys,
+    pub(crate) jobs: SqliteQueue,
+    _dir: tempfile::TempDir,
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
@@ -95,9 +98,12 @@ impl TestApi {
         let health = Health::default();
         let readiness = Readiness::default();
         let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let jobs = SqliteQueue::open(&dir.path().join("jobs.sqlite")).await.unwrap();
         let parts = Parts {
             facilitator: facilitator.clone(),
             keys: keys.clone(),
+            jobs: Arc::new(jobs.clone()),
             health: health.clone(),
             readiness: readiness.clone(),
         };
@@ -114,6 +120,8 @@ impl TestApi {
             clock,
             facilitator,
             keys,
+            jobs,
+            _dir: dir,
             health,
             readiness,
             url,
