@@ -20,7 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -29,6 +29,7 @@ use ccd402_app::ports::log::{
     READ_EVENTS_MAX, ReadError, Recorded, StreamId, Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -37,6 +38,7 @@ use crate::error::Error;
 use crate::prepare::Call;
 use crate::read;
 use crate::tail::Tail;
+use crate::waits::Waits;
 use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.
@@ -108,7 +110,7 @@ struct Files {
 struct Status {
     head: watch::Sender<Position>,
     broken: watch::Sender<Option<String>>,
-    waiting: AtomicU64,
+    waits: Waits,
     queued_bytes: AtomicUsize,
     tail: Tail,
     /// A batch is being applied: whoever reads now waits for it.
@@ -349,7 +351,11 @@ impl EventLog for SledLog {
     }
 
     fn waiting_count(&self) -> u64 {
-        self.shared.status.waiting.load(Ordering::Relaxed)
+        self.shared.status.waits.total()
+    }
+
+    fn waiting_of(&self, tenant: &TenantId) -> u64 {
+        self.shared.status.waits.of(tenant)
     }
 
     async fn streams(
