@@ -4,6 +4,7 @@
 //! anything is acknowledged. There is no replication here: the directory is the log.
 
 mod audit;
+mod disk;
 pub mod import;
 mod open;
 mod reindex;
@@ -22,6 +23,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
@@ -39,6 +41,7 @@ use crate::prepare::Call;
 use crate::read;
 use crate::tail::Tail;
 use crate::waits::Waits;
+use disk::Waited;
 use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.
@@ -55,6 +58,8 @@ pub struct Options {
     pub queue_appends_max: usize,
     /// What these may weigh in bytes; 64 MiB by default, never less than one append may weigh.
     pub queue_bytes_max: usize,
+    /// Longest that the disk may take for a batch before the log is broken; 30 seconds by default.
+    pub sync_max: Duration,
     /// Whether to rebuild the indexes from the events at opening, which says whether they agreed.
     pub rebuild_indexes: bool,
 }
@@ -68,6 +73,7 @@ impl Options {
             cache_bytes: 64 * 1024 * 1024,
             queue_appends_max: 4_096,
             queue_bytes_max: 64 * 1024 * 1024,
+            sync_max: Duration::from_secs(30),
             rebuild_indexes: false,
         }
     }
@@ -111,6 +117,8 @@ struct Status {
     head: watch::Sender<Position>,
     broken: watch::Sender<Option<String>>,
     waits: Waits,
+    /// How long the disk takes just now.
+    waited: Waited,
     queued_bytes: AtomicUsize,
     tail: Tail,
     /// A batch is being applied: whoever reads now waits for it.

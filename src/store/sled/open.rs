@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use ccd402_app::ports::log::Position;
 use tokio::sync::{mpsc, watch};
 
+use super::disk::{self, Waited};
 use super::syncer::{self, APPLIED_MAX, OUTCOMES_MAX, Sync, Syncer};
 use super::writer::Writer;
 use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
@@ -80,6 +81,7 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         head: watch::Sender::new(tip.position),
         broken: watch::Sender::new(None),
         waits,
+        waited: Waited::default(),
         queued_bytes: AtomicUsize::new(0),
         tail: Tail::default(),
         is_applying: AtomicBool::new(false),
@@ -106,6 +108,9 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         status: Arc::clone(&status),
         tip,
     };
+    let (watched, sync_max) = (Arc::downgrade(&status), options.sync_max);
+    let thread = thread::Builder::new().name("log-watch".to_owned());
+    thread.spawn(move || disk::watch(&watched, sync_max)).map_err(Error::io(&dir))?;
     let thread = thread::Builder::new().name("log-writer".to_owned());
     thread.spawn(move || writer.run()).map_err(Error::io(&dir))?;
     let queue_bytes_max = options.queue_bytes_max;

@@ -73,8 +73,10 @@ impl Syncer {
     fn settle(&mut self, batches: Vec<Applied>) -> Result<(), Error> {
         if batches.iter().any(|batch| batch.has_writes) {
             let begun_at = Instant::now();
+            let waiting = self.status.waited.begin();
             self.files.db.flush()?;
             (self.sync)().map_err(Error::io(self.mark.dir()))?;
+            drop(waiting);
             let events = batches.iter().map(|batch| batch.events.len()).sum();
             self.measure.synced(events, begun_at.elapsed());
         }

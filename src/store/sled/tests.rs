@@ -144,6 +144,19 @@ async fn stuck(options: Options) -> (SledLog, std_mpsc::Sender<()>) {
 }
 
 #[tokio::test]
+async fn a_disk_that_does_not_answer_ends_all_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { sync_max: Duration::from_millis(50), ..Options::new(dir.path()) };
+    let (log, release) = stuck(options).await;
+    let reason = log.broken().await;
+    assert!(reason.contains("not made a batch durable within 50ms"), "{reason}");
+    assert_eq!(*log.head().borrow(), 0, "nothing is acknowledged");
+    drop(release);
+    let refused = log.append(vec![append(2, 0, vec![requested(2, 2)])]).await;
+    assert!(matches!(refused, Err(AppendError::Broken(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_full_queue_is_busy() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { queue_appends_max: 2, ..Options::new(dir.path()) };
