@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use bytes::Bytes;
 use ccd402_app::facilitator::Facilitator;
+use ccd402_app::ports::queue::JobQueue;
 use ccd402_domain::ids::VerificationId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -23,6 +24,7 @@ pub(crate) struct Api {
     pub(crate) options: Options,
     pub(crate) health: Health,
     readiness: Readiness,
+    pub(crate) jobs: Arc<dyn JobQueue>,
     pub(crate) access: Access,
     /// One permit a request.
     pub(crate) requests: Semaphore,
@@ -52,7 +54,7 @@ impl FromRef<Arc<Api>> for Readiness {
 
 impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
-        let Parts { facilitator, keys, health, readiness } = parts;
+        let Parts { facilitator, keys, jobs, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
         let base = options.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
@@ -66,6 +68,7 @@ impl Api {
             status_prefix: format!("{base}/v1/verifications/"),
             access: Access::new(keys, options.require_keys),
             facilitator,
+            jobs,
             options,
             health,
             readiness,

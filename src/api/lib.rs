@@ -39,8 +39,8 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    check, docs, errors, events, health as health_route, keys, log, probes, release, settle, show,
-    stream, submit, supported, unknown, verify,
+    check, docs, errors, events, health as health_route, jobs, keys, log, probes, release, settle,
+    show, stream, submit, supported, unknown, verify,
 };
 
 /// Every route over these parts.
@@ -60,6 +60,9 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/v1/stream", get(stream::stream))
         .route("/v1/events", get(log::lines))
         .route("/v1/events:verify", post(check::check))
+        .route("/v1/jobs", get(jobs::list))
+        .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))
+        .route("/v1/jobs/{id}/retry", post(jobs::retry))
         .route("/v1/keys", post(keys::create).get(keys::list))
         .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/errors/{code}", get(errors::page))

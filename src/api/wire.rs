@@ -3,6 +3,7 @@
 
 pub(crate) mod check;
 pub(crate) mod event;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 
 use ccd402_domain::ids::VerificationId;

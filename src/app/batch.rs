@@ -137,6 +137,7 @@ impl Facilitator {
         if appends.is_empty() {
             return Ok(());
         }
+        self.must_keep_up()?;
         self.must_have_room(tenant, appends.len() as u64)?;
         self.log.append(appends).await?;
         Ok(())

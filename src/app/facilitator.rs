@@ -2,6 +2,7 @@
 //! one a file.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ccd402_domain::event::Event;
@@ -49,6 +50,8 @@ pub struct Facilitator {
     pub(crate) recent: RecentTransactions,
     pub(crate) wakeups: Wakeups,
     pub(crate) facts_kept: FactsKept,
+    /// Events whose jobs found no room in the queue yet.
+    pub(crate) undispatched: AtomicU64,
     pub(crate) options: Options,
 }
 
@@ -70,8 +73,8 @@ impl Facilitator {
         options: Options,
     ) -> Self {
         let recent = RecentTransactions::default();
-        let (wakeups, facts_kept) = Default::default();
-        Self { log, chain, clock, recent, wakeups, facts_kept, options }
+        let (wakeups, facts_kept, undispatched) = Default::default();
+        Self { log, chain, clock, recent, wakeups, facts_kept, undispatched, options }
     }
 
     /// The event log.

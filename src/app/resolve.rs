@@ -10,7 +10,7 @@ use ccd402_domain::payment::Proofs;
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::transaction::FinalizedTransaction;
 use ccd402_domain::verification::command::Command;
-use ccd402_domain::verification::state::{Outcome, Verification};
+use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
 use chrono::TimeDelta;
 
@@ -41,7 +41,7 @@ impl Facilitator {
     }
 
     async fn resolve_transaction(&self, state: Verification) -> Result<Verification, Error> {
-        if state.outcome != (Outcome::Pending { transfer: None }) {
+        if !state.is_open_to_transfers() {
             return Ok(state);
         }
         let hash = state.payment.transaction;

@@ -43,6 +43,7 @@ impl Facilitator {
         {
             return Ok(repeated(state, digest));
         }
+        self.must_keep_up()?;
         let handed = match self.read(tenant, body, digest)? {
             Ok(handed) => handed,
             Err(rejection) => return Ok(Err(rejection)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
+use crate::compose::jobs::Options as JobOptions;
 use crate::devnet::shop::{ARTICLE, FREE, REPORT, TOKEN_ARTICLE};
 use crate::devnet::{Devnet, Listen, Options};
 use crate::output::Output;
@@ -47,7 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         keep_chain: true,
         block_time: Duration::from_secs(1),
         finality_delay: Duration::from_secs(1),
-        sweep_every: Duration::from_secs(10),
+        jobs: JobOptions::default(),
         listen: Listen {
             chain: local(args.chain_port),
             facilitator: local(args.facilitator_port),

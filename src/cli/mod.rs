@@ -9,6 +9,7 @@ pub mod dev;
 pub mod doctor;
 pub mod events;
 pub mod gate;
+pub mod jobs;
 pub mod keys;
 pub mod man;
 pub mod pay;
@@ -44,6 +45,7 @@ enum Command {
     Doctor(Box<doctor::Args>),
     Events(Box<events::Args>),
     Gate(Box<gate::Args>),
+    Jobs(Box<jobs::Args>),
     Keys(Box<keys::Args>),
     Man(man::Args),
     Pay(Box<pay::Args>),
@@ -63,6 +65,7 @@ impl Command {
             | Self::Demo(_)
             | Self::Doctor(_)
             | Self::Events(_)
+            | Self::Jobs(_)
             | Self::Keys(_)
             | Self::Man(_)
             | Self::Pay(_)
@@ -80,6 +83,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(*args).await,
             Self::Events(args) => events::run(*args).await,
             Self::Gate(args) => gate::run(*args).await,
+            Self::Jobs(args) => jobs::run(*args).await,
             Self::Keys(args) => keys::run(*args).await,
             Self::Man(args) => man::run(args),
             Self::Pay(args) => pay::run(*args).await,

@@ -17,10 +17,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Args)]
 pub struct Remote {
     /// URL of a running facilitator [default: http://127.0.0.1:4020]
-    #[arg(long, env = "CCD402_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "CCD402_URL", value_name = "URL")]
     url: Option<String>,
     /// API key that allows this, where the facilitator asks for keys
-    #[arg(long, env = "CCD402_KEY", value_name = "KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "CCD402_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
 }
 
@@ -70,6 +70,14 @@ impl Server {
     /// As [`Server::get`].
     pub async fn post(&self, path: &str) -> anyhow::Result<Response> {
         self.send(self.http.post(format!("{}{path}", self.base))).await
+    }
+
+    /// Asks for something to be removed.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Response> {
+        self.send(self.http.delete(format!("{}{path}", self.base))).await
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {

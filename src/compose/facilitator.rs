@@ -16,6 +16,7 @@ use ccd402_app::keys::Keys;
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
 use ccd402_app::ports::log::EventLog;
+use ccd402_app::ports::queue::JobQueue;
 use ccd402_app::reads::Reads;
 use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
@@ -23,10 +24,11 @@ use ccd402_domain::payment::Policy;
 use ccd402_protocol::network::NetworkId;
 use ccd402_store::sled::{Options as LogOptions, SledLog};
 use ccd402_store::sqlite::SqliteReadModel;
+use ccd402_workers::dispatcher::{Dispatcher, Options as DispatcherOptions};
 use ccd402_workers::follower::{Follower, Status};
 use ccd402_workers::projector::Projector;
-use ccd402_workers::resolver::Resolver;
-use ccd402_workers::sweeper::{Options as SweeperOptions, Sweeper};
+use ccd402_workers::queue::Worked;
+use ccd402_workers::runner::Runner;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::compose::access::Access;
 use crate::compose::audit::{self, Options as AuditOptions};
+use crate::compose::jobs::{self, Options as JobOptions};
 use crate::compose::ops::Ops;
 use crate::compose::{health, ready};
 
@@ -72,8 +75,10 @@ pub struct Options {
     pub access: Access,
     /// Where to serve metrics and probes beside the API, if at all.
     pub ops_listen: Option<SocketAddr>,
-    /// How often what waits is swept.
-    pub sweeper: SweeperOptions,
+    /// URL of the Redis that keeps jobs; a file of the data directory does where there is none.
+    pub queue_url: Option<String>,
+    /// How often what never ends is done.
+    pub jobs: JobOptions,
 }
 
 impl Options {
@@ -94,7 +99,8 @@ impl Options {
             log_cache_bytes: 64 * 1024 * 1024,
             access: Access::default(),
             ops_listen: None,
-            sweeper: SweeperOptions::default(),
+            queue_url: None,
+            jobs: JobOptions::default(),
         }
     }
 
@@ -149,6 +155,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     };
     let port: Arc<dyn EventLog> = log.clone();
     let facilitator = Arc::new(Facilitator::new(port, chain, Arc::new(SystemClock), app));
+    let queue = jobs::open(options.queue_url.as_deref(), &options.data_dir).await?;
     let read_model = SqliteReadModel::open(&options.data_dir).await;
     let model = Arc::new(read_model.clone());
     let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
@@ -156,7 +163,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
     let addr = listener.local_addr()?;
-    let made = Made { log, facilitator, keys, read_model, reads, ops };
+    let made = Made { log, facilitator, keys, queue, read_model, reads, ops };
     Ok(run(options, (addr, listener), made))
 }
 
@@ -185,25 +192,29 @@ struct Made {
     log: Arc<SledLog>,
     facilitator: Arc<Facilitator>,
     keys: Keys,
+    queue: Arc<dyn Worked>,
     read_model: SqliteReadModel,
     reads: Arc<Reads>,
     ops: Option<Ops>,
 }
 
 fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made) -> Running {
-    let Made { log, facilitator, keys, read_model, reads, ops } = made;
+    let Made { log, facilitator, keys, queue, read_model, reads, ops } = made;
     let shutdown = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
     let projector = Projector::new(Arc::clone(&reads));
-    let resolver = Resolver::new(Arc::clone(&facilitator));
-    let sweeper = Sweeper::new(Arc::clone(&facilitator), follower_status.clone(), options.sweeper);
+    let jobs: Arc<dyn JobQueue> = queue.clone();
+    let dispatcher =
+        Dispatcher::new(Arc::clone(&facilitator), jobs.clone(), DispatcherOptions::default());
+    let handlers = jobs::handlers(&facilitator, &jobs, &options.jobs);
+    let runner = Runner::new(queue, handlers, options.jobs.tries);
     let token = || shutdown.clone();
     let (t1, t2, t3, t4) = (token(), token(), token(), token());
     tasks.spawn(async move { Ok(follower.run(t1).await?) });
     tasks.spawn(async move { Ok(projector.run(t2).await?) });
-    tasks.spawn(async move { Ok(resolver.run(t3).await?) });
-    tasks.spawn(async move { Ok(sweeper.run(t4).await?) });
+    tasks.spawn(async move { Ok(dispatcher.run(t3).await?) });
+    tasks.spawn(async move { Ok(runner.run(t4).await?) });
 
     let audit = audit::run(Arc::clone(&log), AuditOptions::default());
     let until = shutdown.clone();
@@ -223,9 +234,10 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         reads: Arc::clone(&reads),
     };
     let watching = ready::watch(parts, readiness.clone());
+    let full = jobs::watch(jobs.clone(), readiness.clone());
     let until = shutdown.clone();
     tasks.spawn(async move {
-        until.run_until_cancelled_owned(watching).await;
+        until.run_until_cancelled_owned(async { tokio::join!(watching, full) }).await;
         Ok(())
     });
     let ops_addr = ops.as_ref().map(|ops| ops.addr);
@@ -244,7 +256,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, health, readiness };
+    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, jobs, health, readiness };
     let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {

@@ -4,6 +4,7 @@ pub mod access;
 mod audit;
 pub mod facilitator;
 pub mod health;
+pub mod jobs;
 mod ops;
 mod ready;
 pub mod wallet;

@@ -91,6 +91,13 @@ fn describe() {
     describe_gauge!("ccd402_follower_height", "Height of the newest block that was followed");
     describe_gauge!("ccd402_follower_lag_seconds", "Age of that block");
     describe_gauge!("ccd402_projection_lag_events", "Events that the read model is behind");
+    describe_gauge!("ccd402_jobs_waiting", "Jobs that wait or run");
+    describe_gauge!("ccd402_jobs_dead", "Jobs that failed for good");
+    describe_gauge!("ccd402_jobs_oldest_due_seconds", "How long the oldest due job has waited");
+    describe_counter!("ccd402_job_runs_total", "Tries of jobs, by kind and outcome");
+    describe_counter!("ccd402_reconcile_differences_total", "Where log and chain do not agree");
+    describe_gauge!("ccd402_reconciled_position", "Event up to which log and chain were compared");
+    describe_gauge!("ccd402_reconciled_height", "Block up to which they were compared");
     describe_histogram!("ccd402_http_request_seconds", "From a request's head to its answer");
     describe_histogram!("ccd402_identity_check_seconds", "Checking one identity proof");
     describe_histogram!("ccd402_decision_seconds", "From a payment's handing in to its outcome");

@@ -70,6 +70,10 @@ pub struct Settings {
     #[arg(long, env = "CCD402_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1,
         default_missing_value = "true", require_equals = true)]
     pub behind_tls_proxy: Option<bool>,
+    /// Redis that keeps jobs, such as redis://127.0.0.1:6379/0; a database of its own, which may be lost
+    /// [default: a file in the data directory]
+    #[arg(long, env = "CCD402_QUEUE_URL", value_name = "URL", hide_env_values = true)]
+    pub queue_url: Option<String>,
     /// Address and port of metrics and probes, apart from the API; it asks for no key, so keep it to
     /// yourself, such as 127.0.0.1:9402 [default: none]
     #[arg(long, env = "CCD402_OPS_LISTEN", value_name = "ADDR")]
@@ -94,6 +98,7 @@ impl Settings {
             log_cache_mib: self.log_cache_mib.or(other.log_cache_mib),
             require_keys: self.require_keys.or(other.require_keys),
             behind_tls_proxy: self.behind_tls_proxy.or(other.behind_tls_proxy),
+            queue_url: self.queue_url.or(other.queue_url),
             ops_listen: self.ops_listen.or(other.ops_listen),
         }
     }
@@ -114,6 +119,7 @@ impl Settings {
         };
         options.access.must_allow(listen)?;
         options.ops_listen = self.ops_listen;
+        options.queue_url = self.queue_url;
         options.network = self.network;
         options.public_url = self.public_url.map(|url| url.parse()).transpose()?;
         set_time("wait", self.wait, &mut options.wait)?;

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::compose::facilitator::{self, Running};
+use crate::compose::jobs::Options as JobOptions;
 use crate::devnet::hand::Hand;
 
 /// How a devnet is started.
@@ -40,8 +41,8 @@ pub struct Options {
     pub block_time: Duration,
     /// From a block to its finality.
     pub finality_delay: Duration,
-    /// How often what waits is swept.
-    pub sweep_every: Duration,
+    /// How jobs are run.
+    pub jobs: JobOptions,
     /// Where chain, facilitator, gate and shop listen; port 0 takes free ones.
     pub listen: Listen,
 }
@@ -75,7 +76,7 @@ impl Options {
             keep_chain: false,
             block_time: Duration::from_millis(400),
             finality_delay: Duration::from_millis(400),
-            sweep_every: Duration::from_secs(1),
+            jobs: JobOptions { expire_every: Duration::from_secs(1), ..JobOptions::default() },
             listen: Listen::anywhere(),
         }
     }
@@ -114,7 +115,7 @@ impl Devnet {
             options.data_dir.clone(),
             vec![chain.url()],
         );
-        settings.sweeper.every = options.sweep_every;
+        settings.jobs = options.jobs.clone();
         let facilitator = facilitator::start(settings).await?;
         let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await?;
         let seller = seller(&chain, &options).await?;

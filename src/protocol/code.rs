@@ -85,6 +85,8 @@ codes! {
     WebhookLimitReached "webhook_limit_reached" false "The tenant has as many webhooks as it may";
     DeliveryNotFound "delivery_not_found" false "The webhook hears of no such event";
     DeliveryOutOfOrder "delivery_out_of_order" true "An earlier event of the verification is still to be delivered";
+    JobNotFound "job_not_found" false "There is no such job";
+    JobRunning "job_running" true "The job runs at this moment";
     KeyRequired "key_required" false "An API key is required and missing";
     KeyInvalid "key_invalid" false "The API key is unknown or malformed";
     KeyExpired "key_expired" false "The API key has expired";
@@ -100,6 +102,7 @@ codes! {
     Overloaded "overloaded" true "Too much is waiting; try again later";
     NodeUnavailable "node_unavailable" true "No Concordium node can be reached";
     LogUnavailable "log_unavailable" true "The event log cannot be written";
+    QueueUnavailable "queue_unavailable" true "The job queue cannot be reached";
     ProjectionBehind "projection_behind" true "The read model has not come that far yet";
     FacilitatorUnavailable "facilitator_unavailable" true "The facilitator cannot be reached";
     UpstreamUnavailable "upstream_unavailable" true "The server behind the gate cannot be reached";

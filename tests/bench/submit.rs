@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
+use ccd402::compose::jobs::Options as JobOptions;
 use ccd402::devnet::shop::ARTICLE;
 use ccd402::devnet::{Devnet, Options};
 use ccd402_simchain::{Funds, IdentitySpec};
@@ -39,7 +40,7 @@ async fn run() {
     let mut options = Options::quick(dir.path().to_owned());
     options.block_time = Duration::from_secs(1);
     // As `ccd402 serve` does.
-    options.sweep_every = Duration::from_secs(10);
+    options.jobs = JobOptions::default();
     let net = Devnet::start(options).await.expect("the devnet starts");
     covered(&net).await;
     let (body, hash) = submission(&net).await;

@@ -13,6 +13,7 @@ mod events;
 mod expired;
 mod frugal;
 mod history;
+mod jobs;
 mod keys;
 mod once;
 mod ops;

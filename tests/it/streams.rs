@@ -43,7 +43,7 @@ impl Town {
         let chain = SimChain::start(options(&dir, Options::default())).await.unwrap();
         let (data, listen) = (dir.path().join("facilitator"), Listen::anywhere().facilitator);
         let mut settings = facilitator::Options::new(listen, data, vec![chain.url()]);
-        settings.sweeper.every = Duration::from_secs(1);
+        settings.jobs.expire_every = Duration::from_secs(1);
         let running = facilitator::start(settings).await.unwrap();
         let heights = Arc::default();
         tokio::spawn(watch_heights(running.follower(), Arc::clone(&heights)));

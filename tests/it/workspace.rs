@@ -52,6 +52,8 @@ const FOR_TESTS: &[(&str, &str)] = &[
     ("ccd402-app", "ccd402-store"),
     ("ccd402-api", "ccd402-store"),
     ("ccd402-workers", "ccd402-store"),
+    // A job queue for the routes that show it.
+    ("ccd402-api", "ccd402-workers"),
 ];
 
 /// Shortest and longest page of a reason code, in lines.

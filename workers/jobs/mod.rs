@@ -3,6 +3,8 @@
 
 pub mod check_identity;
 pub mod deliver_webhook;
+pub mod expire;
+pub mod reconcile;
 pub mod resolve_transaction;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,11 @@ pub enum Ran {
         at: DateTime<Utc>,
         /// What went wrong, without secrets.
         why: String,
+    },
+    /// It went well, and comes again at this time: work that never ends.
+    Next {
+        /// Not before this time.
+        at: DateTime<Utc>,
     },
     /// It will never go well: somebody must look.
     Dead {

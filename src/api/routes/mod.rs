@@ -6,6 +6,7 @@ pub(crate) mod docs;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod probes;

@@ -29,6 +29,10 @@ pub enum Job {
         /// Who waits for it.
         verification: VerificationId,
     },
+    /// Fail what can never come any more: one job for all, again and again.
+    Expire,
+    /// Compare the log with the chain: one job for all, again and again.
+    Reconcile,
     /// Tell one webhook of one event.
     DeliverWebhook {
         /// Which webhook.
@@ -46,6 +50,10 @@ pub enum JobKind {
     CheckIdentity,
     /// [`Job::ResolveTransaction`].
     ResolveTransaction,
+    /// [`Job::Expire`].
+    Expire,
+    /// [`Job::Reconcile`].
+    Reconcile,
     /// [`Job::DeliverWebhook`].
     DeliverWebhook,
 }
@@ -149,8 +157,13 @@ pub trait JobQueue: Send + Sync {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] =
-        [Self::CheckIdentity, Self::ResolveTransaction, Self::DeliverWebhook];
+    pub const ALL: [Self; 5] = [
+        Self::CheckIdentity,
+        Self::ResolveTransaction,
+        Self::Expire,
+        Self::Reconcile,
+        Self::DeliverWebhook,
+    ];
 
     /// Its name in queues, metrics and answers.
     #[must_use]
@@ -158,6 +171,8 @@ impl JobKind {
         match self {
             Self::CheckIdentity => "check_identity",
             Self::ResolveTransaction => "resolve_transaction",
+            Self::Expire => "expire",
+            Self::Reconcile => "reconcile",
             Self::DeliverWebhook => "deliver_webhook",
         }
     }
@@ -170,6 +185,8 @@ impl Job {
         match self {
             Self::CheckIdentity { .. } => JobKind::CheckIdentity,
             Self::ResolveTransaction { .. } => JobKind::ResolveTransaction,
+            Self::Expire => JobKind::Expire,
+            Self::Reconcile => JobKind::Reconcile,
             Self::DeliverWebhook { .. } => JobKind::DeliverWebhook,
         }
     }
@@ -209,6 +226,7 @@ impl fmt::Display for Job {
             Self::ResolveTransaction { verification } => {
                 write!(f, "resolve_transaction {verification}")
             }
+            Self::Expire | Self::Reconcile => self.kind().fmt(f),
             Self::DeliverWebhook { webhook, position } => {
                 write!(f, "deliver_webhook {webhook} {position}")
             }

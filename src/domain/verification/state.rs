@@ -101,6 +101,12 @@ impl Verification {
         !matches!(self.outcome, Outcome::Pending { .. })
     }
 
+    /// Whether it still waits for a transfer.
+    #[must_use]
+    pub fn is_open_to_transfers(&self) -> bool {
+        self.outcome == Outcome::Pending { transfer: None }
+    }
+
     /// Whether a proof of the payer's is still to be checked.
     #[must_use]
     pub fn awaits_proofs(&self) -> bool {

@@ -1,7 +1,7 @@
 -- Says what happens to a job after a try; nothing where the worker holds it no more.
 -- KEYS: data hash, the job's meta hash, scheduled set, dead set, active list, the job's name
 -- KEYS[7]: the worker's jobs in flight
--- ARGV: id, done | again | dead, time, why, most dead letters
+-- ARGV: id, done | again | next | dead, time, why, most dead letters
 local id, what, time, why, dead_max = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 if redis.call('SREM', KEYS[7], id) == 0 then
     return
@@ -16,7 +16,10 @@ if what == 'done' then
 end
 redis.call('HDEL', KEYS[2], 'locked_by')
 redis.call('HSET', KEYS[2], 'last_error', why, 'run_at', time)
-if what == 'again' then
+if what == 'next' then
+    redis.call('HSET', KEYS[2], 'attempts', 0)
+end
+if what == 'again' or what == 'next' then
     redis.call('HSET', KEYS[2], 'status', 'Pending')
     redis.call('ZADD', KEYS[3], time, id)
     return

@@ -21,7 +21,7 @@ async fn a_broken_stream_is_followed_on_after_the_last_block() {
     let (worker, mut status) = bench.follow();
     until_followed(&mut status, 92).await;
     assert_eq!(bench.chain.begun_at(), [1, 92, 92]);
-    assert_eq!(bench.outcome(id).await, Some(Ok(())));
+    assert_eq!(bench.outcome_now(id).await, Some(Ok(())));
     bench.stop(worker).await;
 }
 
@@ -56,7 +56,7 @@ async fn what_is_not_understood_halts_it_and_confirms_nothing() {
         let (worker, mut status) = bench.follow();
         let halted = status.wait_for(|status| status.halted.is_some());
         tokio::time::timeout(LONG, halted).await.unwrap().unwrap();
-        assert_eq!(bench.outcome(id).await, None, "pending, not refused");
+        assert_eq!(bench.outcome_now(id).await, None, "pending, not refused");
         assert_eq!(bench.chain.begun_at(), [1], "it does not try again");
         assert_eq!(bench.facilitator.followed().await.unwrap(), Some(block_ref(90)));
         bench.stop(worker).await;

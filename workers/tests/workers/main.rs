@@ -2,11 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it cannot go on")]
 
+mod dispatcher;
 mod follower;
 mod projector;
 mod queue;
 #[path = "../../../tests/support/redis_server.rs"]
 mod redis_server;
-mod resolver;
 mod support;
-mod sweeper;

@@ -70,9 +70,17 @@ impl Bench {
         }
     }
 
-    /// The outcome once it is known; `None` where it is not known after a long time.
-    pub(crate) async fn outcome(&self, id: VerificationId) -> Option<Result<(), ReasonCode>> {
-        match self.facilitator.query(&Reach::All, id, LONG).await.unwrap().unwrap().outcome {
+    /// Another facilitator over the same log and chain, as after a restart.
+    pub(crate) fn restarted(&self) -> Arc<Facilitator> {
+        let clock = Arc::new(DrivenClock::default());
+        let (log, chain) = (self.log.clone(), self.chain.clone());
+        Arc::new(Facilitator::new(log, chain, clock, self.facilitator.options().clone()))
+    }
+
+    /// The outcome, if it is known.
+    pub(crate) async fn outcome_now(&self, id: VerificationId) -> Option<Result<(), ReasonCode>> {
+        let found = self.facilitator.query(&Reach::All, id, Duration::ZERO).await;
+        match found.unwrap().unwrap().outcome {
             Outcome::Pending { .. } => None,
             Outcome::Confirmed { .. } => Some(Ok(())),
             Outcome::Failed(rejection) => Some(Err(rejection.code)),

@@ -7,6 +7,7 @@
 mod batch;
 mod concurrency;
 mod health;
+mod jobs;
 mod keys;
 mod limits;
 mod problems;

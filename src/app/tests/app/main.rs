@@ -4,15 +4,16 @@
 
 mod batch;
 mod claims;
+mod expire;
 mod feed;
 mod follow;
 mod identity;
 mod keys;
 mod node;
+mod reconcile;
 mod settle;
 mod submit;
 mod support;
-mod sweep;
 mod tenants;
 mod verify;
 mod webhooks;

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use ccd402_app::contract::payments::{Handed, block, block_ref};
-use ccd402_domain::ids::VerificationId;
-use ccd402_domain::tenant::Reach;
+use ccd402_app::contract::payments::{Handed, at, block, block_ref};
+use ccd402_app::facilitator::Facilitator;
+use ccd402_domain::ids::{Digest, VerificationId};
+use ccd402_domain::tenant::{Reach, TenantId};
+use ccd402_domain::verification::event::VerificationRequested;
 use ccd402_protocol::code::ReasonCode;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::support::{Bench, FIRST, NEXT, WAIT, is_valid, reason, verify};
 
@@ -93,20 +96,31 @@ async fn who_waits_notices_what_another_process_decided() {
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_nothing_that_exists_does_not_wait() {
     let bench = Bench::new().await;
-    let nobody = VerificationId(uuid::Uuid::from_u128(1));
+    let nobody = VerificationId(Uuid::from_u128(1));
     let begun = Instant::now();
     assert_eq!(bench.facilitator.query(&Reach::All, nobody, WAIT).await.unwrap(), None);
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_the_follower_does_not_decide_needs_work() {
+async fn only_what_the_follower_does_not_decide_calls_for_a_job() {
     let bench = Bench::new().await;
-    let needs = |handed: &Handed| bench.facilitator.needs_work(&handed.payment());
+    let needs = |handed: &Handed| calls_for_a_job(&bench.facilitator, handed);
     assert!(!needs(&Handed::by(1)));
     assert!(needs(&Handed::by(1).proven()) && needs(&Handed::by(1).signed()));
-    assert!(bench.another().needs_work(&Handed::by(1).payment()), "it has seen no block");
+    assert!(calls_for_a_job(&bench.another(), &Handed::by(1)), "it has seen no block");
     bench.finalize(&[&Handed::by(1)]).await;
     assert!(needs(&Handed::by(1)), "the follower has passed it");
     assert!(!needs(&Handed::by(2)));
+}
+
+fn calls_for_a_job(facilitator: &Facilitator, handed: &Handed) -> bool {
+    let requested = VerificationRequested {
+        verification: VerificationId(Uuid::nil()),
+        tenant: TenantId::default(),
+        payment: Box::new(handed.payment()),
+        body: Digest::from_bytes([0; 32]),
+        requested_at: at(1),
+    };
+    facilitator.job_for(&requested).is_some()
 }

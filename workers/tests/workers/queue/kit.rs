@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::redis_server::RedisServer;
 
 /// How long anything may take before a test fails.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) enum Store {
     Sqlite(SqliteQueue, TempDir),

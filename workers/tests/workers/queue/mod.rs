@@ -1,6 +1,6 @@
 //! Both job queues, through the same tests: the port's contract, and how jobs are worked off.
 
-mod kit;
+pub(crate) mod kit;
 mod runs;
 mod traps;
 

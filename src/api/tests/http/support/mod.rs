@@ -19,6 +19,7 @@ use ccd402_app::ports::clock::Clock;
 use ccd402_domain::key::command::Terms;
 use ccd402_domain::key::scope::Scopes;
 use ccd402_domain::payment::Policy;
+use ccd402_workers::queue::sqlite::SqliteQueue;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -62,6 +63,8 @@ pub(crate) struct TestApi {
     pub(crate) clock: Arc<DrivenClock>,
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) keys: Keys,
+    pub(crate) jobs: SqliteQueue,
+    _dir: tempfile::TempDir,
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
@@ -98,9 +101,12 @@ impl TestApi {
         let health = Health::default();
         let readiness = Readiness::default();
         let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let jobs = SqliteQueue::open(&dir.path().join("jobs.sqlite")).await.unwrap();
         let parts = Parts {
             facilitator: facilitator.clone(),
             keys: keys.clone(),
+            jobs: Arc::new(jobs.clone()),
             health: health.clone(),
             readiness: readiness.clone(),
         };
@@ -117,6 +123,8 @@ impl TestApi {
             clock,
             facilitator,
             keys,
+            jobs,
+            _dir: dir,
             health,
             readiness,
             url,

@@ -1,4 +1,5 @@
-//! Looks at everything that waits: what can never come any more fails, what was missed is resolved.
+//! Fails what can never come any more: verifications whose challenge closed long ago by the chain's
+//! own time, and of whose transaction no node knows.
 //!
 //! One pass for all, never a timer a verification.
 
@@ -18,52 +19,39 @@ const PAGE: usize = 512;
 /// How far past the challenge's end the chain must be before the transaction is given up.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
 
-/// What a sweep looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Only what has outlived its challenge.
-    Overdue,
-    /// Everything, as after a start: work may have been cut off anywhere.
-    Everything,
-}
-
-/// What came of a sweep.
+/// What came of a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Verifications looked at closely.
+pub struct Expired {
+    /// Verifications whose time was over.
     pub looked_at: usize,
     /// Of these, how many must be looked at again because chain or log had no time for them.
     pub left: usize,
 }
 
 impl Facilitator {
-    /// Sweeps over everything that waits.
+    /// Looks at everything whose time is over, once the follower has seen a block.
     ///
-    /// A verification whose check fails for now is left for the next sweep.
+    /// A verification whose check fails for now is left for the next pass.
     ///
     /// # Errors
     /// Where the log fails.
-    pub async fn sweep(&self, scope: Scope) -> Result<Swept, Error> {
-        let mut swept = Swept::default();
-        let Some(tip) = self.recent.last() else { return Ok(swept) };
+    pub async fn expire(&self) -> Result<Expired, Error> {
+        let mut expired = Expired::default();
+        let Some(tip) = self.recent.last() else { return Ok(expired) };
         let mut after: Option<Waiting> = None;
         loop {
             let page = self.log.waiting(self.chain.network(), after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(swept) };
+            let Some(last) = page.last() else { return Ok(expired) };
             after = Some(*last);
-            for waiting in page {
-                let is_overdue = waiting.closes_at + MARGIN < tip.time;
-                if !is_overdue && scope == Scope::Overdue {
-                    continue;
-                }
-                swept.looked_at += 1;
-                match self.look_at(waiting.verification, is_overdue.then_some(tip)).await {
+            for waiting in page.iter().filter(|waiting| waiting.closes_at + MARGIN < tip.time) {
+                expired.looked_at += 1;
+                match self.look_at(waiting.verification, tip).await {
                     Ok(()) => {}
                     Err(error @ (Error::Chain(_) | Error::Overloaded | Error::Contended)) => {
-                        swept.left += 1;
+                        expired.left += 1;
                         tracing::debug!(
                             verification.id = %waiting.verification, %error,
-                            "could not resolve a waiting verification; the next sweep tries again"
+                            "could not look at a verification whose time is over; the next pass does"
                         );
                     }
                     Err(error) => return Err(error),
@@ -72,10 +60,9 @@ impl Facilitator {
         }
     }
 
-    async fn look_at(&self, id: VerificationId, overdue: Option<BlockRef>) -> Result<(), Error> {
-        let Some(state) = self.resolve(id).await? else { return Ok(()) };
-        match overdue {
-            Some(tip) if !state.is_decided() => self.give_up(state, tip).await,
+    async fn look_at(&self, id: VerificationId, tip: BlockRef) -> Result<(), Error> {
+        match self.resolve(id).await? {
+            Some(state) if !state.is_decided() => self.give_up(state, tip).await,
             _ => Ok(()),
         }
     }
@@ -98,20 +85,5 @@ impl Facilitator {
             TransactionStatus::Received | TransactionStatus::Committed => {}
         }
         Ok(())
-    }
-
-    /// Whether a new verification needs work beyond waiting for the follower.
-    #[must_use]
-    pub fn needs_work(&self, requested: &ccd402_domain::payment::Payment) -> bool {
-        requested.needs_presentation()
-            || requested.needs_signature()
-            || self.recent.get(requested.transaction).is_some()
-            || !self.recent.covers(requested.window.opens_at - MARGIN)
-    }
-
-    /// The last block that the follower has seen since the start.
-    #[must_use]
-    pub fn last_block(&self) -> Option<BlockRef> {
-        self.recent.last()
     }
 }

@@ -1,8 +1,8 @@
-//! The sweep: what can never come fails, what a crash cut off goes on.
+//! What can never come fails, and nothing else does.
 
 use ccd402_app::contract::payments::{Handed, block, block_ref};
+use ccd402_app::expire::Expired;
 use ccd402_app::ports::chain::TransactionStatus;
-use ccd402_app::sweep::{Scope, Swept};
 use ccd402_protocol::code::ReasonCode;
 
 use crate::support::Bench;
@@ -21,13 +21,13 @@ async fn what_never_came_fails_once_its_time_is_over() {
     let bench = Bench::new().await;
     let id = bench.submit(&Handed::by(1)).await;
     pass(&bench, LATE - 1).await;
-    let swept = bench.facilitator.sweep(Scope::Overdue).await.unwrap();
-    assert_eq!((swept, bench.outcome(id).await), (Swept::default(), None));
+    let expired = bench.facilitator.expire().await.unwrap();
+    assert_eq!((expired, bench.outcome(id).await), (Expired::default(), None));
     pass(&bench, LATE).await;
-    let swept = bench.facilitator.sweep(Scope::Overdue).await.unwrap();
-    assert_eq!(swept, Swept { looked_at: 1, left: 0 });
+    let expired = bench.facilitator.expire().await.unwrap();
+    assert_eq!(expired, Expired { looked_at: 1, left: 0 });
     assert_eq!(bench.outcome(id).await, Some(Err(ReasonCode::TransactionNotFound)));
-    assert_eq!(bench.facilitator.sweep(Scope::Everything).await.unwrap(), Swept::default());
+    assert_eq!(bench.facilitator.expire().await.unwrap(), Expired::default());
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +38,7 @@ async fn what_the_chain_has_is_never_given_up() {
     pass(&bench, LATE).await;
     bench.chain.set_final(final_late.transaction(110));
     bench.chain.set_status(in_a_pool.payment().transaction, TransactionStatus::Received);
-    bench.facilitator.sweep(Scope::Overdue).await.unwrap();
+    bench.facilitator.expire().await.unwrap();
     assert_eq!(bench.outcome(ids[0]).await, Some(Ok(())));
     assert_eq!(bench.outcome(ids[1]).await, None);
 }
@@ -49,10 +49,10 @@ async fn a_node_behind_the_follower_makes_nothing_fail() {
     let id = bench.submit(&Handed::by(1)).await;
     pass(&bench, LATE).await;
     bench.chain.set_height(LATE - 1);
-    bench.facilitator.sweep(Scope::Overdue).await.unwrap();
+    bench.facilitator.expire().await.unwrap();
     assert_eq!(bench.outcome(id).await, None);
     bench.chain.set_height(LATE);
-    bench.facilitator.sweep(Scope::Overdue).await.unwrap();
+    bench.facilitator.expire().await.unwrap();
     assert_eq!(bench.outcome(id).await, Some(Err(ReasonCode::TransactionNotFound)));
 }
 
@@ -62,39 +62,21 @@ async fn nothing_is_given_up_while_no_node_answers() {
     let id = bench.submit(&Handed::by(1)).await;
     pass(&bench, LATE).await;
     bench.chain.set_unavailable(true);
-    let swept = bench.facilitator.sweep(Scope::Overdue).await.unwrap();
-    assert_eq!(swept, Swept { looked_at: 1, left: 1 });
+    let expired = bench.facilitator.expire().await.unwrap();
+    assert_eq!(expired, Expired { looked_at: 1, left: 1 });
     assert_eq!(bench.outcome(id).await, None);
     bench.chain.set_unavailable(false);
-    bench.facilitator.sweep(Scope::Overdue).await.unwrap();
+    bench.facilitator.expire().await.unwrap();
     assert_eq!(bench.outcome(id).await, Some(Err(ReasonCode::TransactionNotFound)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_restart_cut_off_is_resolved() {
-    let bench = Bench::new().await;
-    let (plain, proven) = (Handed::by(1), Handed::by(2).proven());
-    let ids = [bench.submit(&plain).await, bench.submit(&proven).await];
-    for handed in [&plain, &proven] {
-        bench.chain.set_final(handed.transaction(110));
-    }
-    let restarted = bench.another();
-    restarted.follow(&block(200, &[]), None).await.unwrap();
-    let swept = restarted.sweep(Scope::Everything).await.unwrap();
-    assert_eq!(swept, Swept { looked_at: 2, left: 0 });
-    for id in ids {
-        assert_eq!(bench.outcome(id).await, Some(Ok(())));
-    }
-    assert_eq!(bench.chain.presentations().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sweep_over_many_pages_looks_at_each_once() {
+async fn a_pass_over_many_pages_looks_at_each_once() {
     let bench = Bench::new().await;
     for number in 0..1_100 {
         bench.submit(&Handed::by(number)).await;
     }
     pass(&bench, LATE).await;
-    let swept = bench.facilitator.sweep(Scope::Overdue).await.unwrap();
-    assert_eq!(swept, Swept { looked_at: 1_100, left: 0 });
+    let expired = bench.facilitator.expire().await.unwrap();
+    assert_eq!(expired, Expired { looked_at: 1_100, left: 0 });
 }
