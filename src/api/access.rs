@@ -74,6 +74,14 @@ impl Access {
         let in_flight = self.meters.enter(key.id(), key.created.limits)?;
         Ok(Admitted { caller: Some(Caller::with(&key)), _in_flight: Some(in_flight) })
     }
+
+    /// Counts a caller's request as that many. Who needs no key is not counted.
+    ///
+    /// # Errors
+    /// 429 or 413 where so many are too many.
+    pub(crate) fn counts_as(&self, caller: &Caller, requests: usize) -> Result<(), Problem> {
+        caller.key.map_or(Ok(()), |key| self.meters.counts_as(key, requests))
+    }
 }
 
 /// The key that a request presents.

@@ -1,6 +1,8 @@
 //! What callers hear when a use case fails, and what the operator reads. Callers never see
 //! internals.
 
+use std::time::Duration;
+
 use ccd402_app::error::Error;
 use ccd402_app::ports::chain::ChainError;
 use ccd402_app::ports::log::AppendError;
@@ -13,6 +15,8 @@ use crate::problem::Problem;
 
 /// Longest part of an explanation that is passed on to the caller.
 const DETAIL_CHARS_MAX: usize = 300;
+/// How soon some of what waits may have been decided: a few blocks.
+const WAITING_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Api {
     /// The problem that an error is to a caller. Logged here, once.
@@ -35,6 +39,9 @@ impl Api {
             | Error::ReadModel(ReadModelError::Busy) => {
                 tracing::debug!(%error, "a request was turned away");
                 Problem::overloaded()
+            }
+            Error::TooManyWaiting => {
+                Problem::too_many(ReasonCode::TooManyWaiting, WAITING_RETRY_AFTER)
             }
             Error::Append(AppendError::TooLarge(_)) => {
                 Problem::of(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::RequestTooLarge)

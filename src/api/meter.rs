@@ -1,4 +1,5 @@
-//! How much each key calls: requests over time, and requests that are being served.
+//! How much each key calls: requests over time, and requests that are being served. A batch counts
+//! as many requests as it has items.
 //!
 //! In one process only, and forgotten with it: replicas count each for themselves.
 
@@ -11,8 +12,9 @@ use std::time::Duration;
 use ccd402_domain::ids::KeyId;
 use ccd402_domain::key::event::Limits;
 use ccd402_protocol::code::ReasonCode;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter};
+use http::StatusCode;
 
 use crate::problem::Problem;
 
@@ -27,7 +29,10 @@ struct Meter {
     rate: DefaultDirectRateLimiter,
     in_flight: AtomicU32,
     in_flight_max: NonZeroU32,
+    burst: NonZeroU32,
 }
+
+type Moment = <DefaultClock as Clock>::Instant;
 
 /// One request that is being served, until this is dropped.
 pub(crate) struct InFlight(Arc<Meter>);
@@ -47,11 +52,33 @@ impl Meters {
         let in_flight = InFlight(Arc::clone(&meter));
         match meter.rate.check() {
             Ok(()) => Ok(in_flight),
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(self.clock.now());
-                Err(Problem::too_many(ReasonCode::RateLimited, wait))
-            }
+            Err(not_until) => Err(self.limited(&not_until)),
         }
+    }
+
+    /// Counts one request of a key, which has entered, as that many: all of them or none.
+    ///
+    /// # Errors
+    /// 429 where they are too many for now, 413 where so many may never come at once.
+    pub(crate) fn counts_as(&self, key: KeyId, requests: usize) -> Result<(), Problem> {
+        let found = self.of.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let meter = found.ok_or_else(Problem::internal)?;
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        if requests > meter.burst.get() {
+            return Err(too_many_at_once(requests, meter.burst));
+        }
+        // The one that has entered was counted then.
+        let Some(more) = NonZeroU32::new(requests.saturating_sub(1)) else { return Ok(()) };
+        match meter.rate.check_n(more) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(self.limited(&not_until)),
+            Err(_) => Err(too_many_at_once(requests, meter.burst)),
+        }
+    }
+
+    fn limited(&self, not_until: &NotUntil<Moment>) -> Problem {
+        let wait = not_until.wait_time_from(self.clock.now());
+        Problem::too_many(ReasonCode::RateLimited, wait)
     }
 
     fn meter(&self, key: KeyId, limits: Limits) -> Arc<Meter> {
@@ -69,8 +96,18 @@ impl Meter {
             rate: RateLimiter::direct(Quota::per_second(limits.rate).allow_burst(limits.burst)),
             in_flight: AtomicU32::new(0),
             in_flight_max: limits.in_flight,
+            burst: limits.burst,
         }
     }
+}
+
+/// Coming again later would be of no use.
+fn too_many_at_once(requests: u32, burst: NonZeroU32) -> Problem {
+    let detail = format!(
+        "a batch of {requests} counts as {requests} requests, and the key allows {burst} at once: \
+         send smaller batches"
+    );
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::RequestTooLarge, detail)
 }
 
 impl Drop for InFlight {
@@ -104,6 +141,22 @@ mod tests {
         assert!(code(key(2)).is_ok());
         drop(first);
         assert!(code(key(1)).is_ok());
+    }
+
+    #[test]
+    fn many_in_one_count_as_many_all_or_none() {
+        let meters = Meters::default();
+        let limits = limits(1, 100, 10);
+        assert_eq!(meters.counts_as(key(1), 1), Err(Problem::internal()), "it never entered");
+        let _in_flight = meters.enter(key(1), limits).ok().unwrap();
+        let code = |requests| meters.counts_as(key(1), requests).map_err(|problem| problem.code);
+        assert_eq!(code(1), Ok(()));
+        assert_eq!(code(101), Err(ReasonCode::RequestTooLarge));
+        assert_eq!(code(usize::MAX), Err(ReasonCode::RequestTooLarge));
+        assert_eq!(code(60), Ok(()));
+        // 60 more are too many for half a minute; what is refused is not counted.
+        assert_eq!(code(60), Err(ReasonCode::RateLimited));
+        assert_eq!(code(40), Ok(()));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Facilitator {
         }
         let mut steps = self.prepare(tenant, items, key).await?;
         for _ in 0..APPENDS_MAX {
-            match self.append_new(&steps).await {
+            match self.append_new(tenant, &steps).await {
                 Ok(()) => return Ok(steps.into_iter().map(Step::ended).collect()),
                 // Somebody hands the same in under the same key, at this moment.
                 Err(Error::Append(AppendError::VersionConflict { .. })) => {
@@ -132,16 +132,13 @@ impl Facilitator {
         }
     }
 
-    async fn append_new(&self, steps: &[Step]) -> Result<(), Error> {
+    async fn append_new(&self, tenant: &TenantId, steps: &[Step]) -> Result<(), Error> {
         let appends: Vec<_> = steps.iter().filter_map(Step::append).cloned().collect();
         if appends.is_empty() {
             return Ok(());
         }
         self.must_keep_up()?;
-        let waiting = self.log.waiting_count().saturating_add(appends.len() as u64);
-        if waiting > self.options.waiting_max {
-            return Err(Error::Overloaded);
-        }
+        self.must_have_room(tenant, appends.len() as u64)?;
         self.log.append(appends).await?;
         Ok(())
     }

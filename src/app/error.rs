@@ -16,6 +16,9 @@ pub enum Error {
     /// More waits than is allowed. Try again later.
     #[error("too much is waiting")]
     Overloaded,
+    /// More of the tenant's waits than is allowed. Try again later.
+    #[error("too much of the tenant's is waiting")]
+    TooManyWaiting,
     /// The same stream was changed too often while we decided. Try again.
     #[error("too many appends to one stream at once")]
     Contended,

@@ -38,6 +38,8 @@ pub struct Options {
     pub wait_max: Duration,
     /// Most verifications that may wait for a transaction.
     pub waiting_max: u64,
+    /// Most of these that may be one tenant's.
+    pub waiting_max_per_tenant: u64,
 }
 
 /// The facilitator's use cases over its ports.

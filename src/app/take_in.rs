@@ -61,14 +61,25 @@ impl Facilitator {
 
     /// Appends the request, unless the verification exists. Returns whether it is new.
     pub(crate) async fn request(&self, id: VerificationId, handed: Handed) -> Result<bool, Error> {
-        if self.log.waiting_count() >= self.options.waiting_max {
-            return Err(Error::Overloaded);
-        }
+        self.must_have_room(&handed.tenant, 1)?;
         match self.log.append(vec![self.requesting(id, handed)]).await {
             Ok(_) => Ok(true),
             Err(AppendError::VersionConflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Refuses what is more than may wait, in all or of the tenant's.
+    ///
+    /// What is on its way into the log is not counted yet: many at once may go over by as many.
+    pub(crate) fn must_have_room(&self, tenant: &TenantId, more: u64) -> Result<(), Error> {
+        if self.log.waiting_count().saturating_add(more) > self.options.waiting_max {
+            return Err(Error::Overloaded);
+        }
+        if self.log.waiting_of(tenant).saturating_add(more) > self.options.waiting_max_per_tenant {
+            return Err(Error::TooManyWaiting);
+        }
+        Ok(())
     }
 
     /// The append that begins a verification.

@@ -67,6 +67,8 @@ pub struct Options {
     pub presentation_grace: Duration,
     /// Most verifications that wait.
     pub waiting_max: u64,
+    /// Most of these that may be one tenant's; by default all, or where keys are required a quarter.
+    pub waiting_max_per_tenant: Option<u64>,
     /// Memory of the log's cache.
     pub log_cache_bytes: u64,
     /// Who may call.
@@ -93,12 +95,20 @@ impl Options {
             reservation: Duration::from_secs(60),
             presentation_grace: Duration::from_secs(24 * 3_600),
             waiting_max: 1_000_000,
+            waiting_max_per_tenant: None,
             log_cache_bytes: 64 * 1024 * 1024,
             access: Access::default(),
             ops_listen: None,
             queue_url: None,
             jobs: JobOptions::default(),
         }
+    }
+
+    /// Where no keys are required everybody is one tenant; else none may take all the room.
+    fn waiting_max_per_tenant(&self) -> u64 {
+        let default =
+            if self.access.require_keys { self.waiting_max.div_ceil(4) } else { self.waiting_max };
+        self.waiting_max_per_tenant.unwrap_or(default)
     }
 }
 
@@ -141,6 +151,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         reservation: TimeDelta::from_std(options.reservation)?,
         wait_max: WAIT_MAX,
         waiting_max: options.waiting_max,
+        waiting_max_per_tenant: options.waiting_max_per_tenant(),
     };
     let port: Arc<dyn EventLog> = log.clone();
     let facilitator = Arc::new(Facilitator::new(port, chain, Arc::new(SystemClock), app));
@@ -321,5 +332,21 @@ impl Running {
         self.read_model.close().await;
         self.log.close().await;
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_keys_are_required_no_tenant_takes_all_the_room_unless_told_so() {
+        let mut options = Options::new(([127, 0, 0, 1], 0).into(), PathBuf::new(), Vec::new());
+        options.waiting_max = 10;
+        assert_eq!(options.waiting_max_per_tenant(), 10);
+        options.access.require_keys = true;
+        assert_eq!(options.waiting_max_per_tenant(), 3);
+        options.waiting_max_per_tenant = Some(10);
+        assert_eq!(options.waiting_max_per_tenant(), 10);
     }
 }

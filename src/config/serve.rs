@@ -54,6 +54,9 @@ pub struct Settings {
     /// Most verifications that wait for a transaction at once [default: 1000000]
     #[arg(long, env = "CCD402_WAITING_MAX", value_name = "N")]
     pub waiting_max: Option<u64>,
+    /// Most of these that may be one tenant's [default: all of them, or a quarter with --require-keys]
+    #[arg(long, env = "CCD402_WAITING_MAX_PER_TENANT", value_name = "N")]
+    pub waiting_max_per_tenant: Option<u64>,
     /// Memory for the event log's cache, in MiB [default: 64]
     #[arg(long, env = "CCD402_LOG_CACHE_MIB", value_name = "MIB")]
     pub log_cache_mib: Option<u64>,
@@ -91,6 +94,7 @@ impl Settings {
             reservation: self.reservation.or(other.reservation),
             presentation_grace: self.presentation_grace.or(other.presentation_grace),
             waiting_max: self.waiting_max.or(other.waiting_max),
+            waiting_max_per_tenant: self.waiting_max_per_tenant.or(other.waiting_max_per_tenant),
             log_cache_mib: self.log_cache_mib.or(other.log_cache_mib),
             require_keys: self.require_keys.or(other.require_keys),
             behind_tls_proxy: self.behind_tls_proxy.or(other.behind_tls_proxy),
@@ -125,6 +129,11 @@ impl Settings {
             ensure!(waiting_max > 0, "waiting_max must be at least 1");
             options.waiting_max = waiting_max;
         }
+        if let Some(max) = self.waiting_max_per_tenant {
+            let all = options.waiting_max;
+            ensure!((1..=all).contains(&max), "waiting_max_per_tenant must be 1 to {all}");
+            options.waiting_max_per_tenant = Some(max);
+        }
         if let Some(mib) = self.log_cache_mib {
             ensure!((8..=65_536).contains(&mib), "log_cache_mib must be 8 to 65536");
             options.log_cache_bytes = mib * 1024 * 1024;
@@ -139,4 +148,25 @@ fn set_time(name: &str, value: Option<Span>, time: &mut Duration) -> anyhow::Res
         *time = value.within(name, least, most)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(waiting_max: Option<u64>, per_tenant: Option<u64>) -> anyhow::Result<Options> {
+        let settings =
+            Settings { waiting_max, waiting_max_per_tenant: per_tenant, ..Settings::default() };
+        settings.options()
+    }
+
+    #[test]
+    fn a_tenant_may_not_be_allowed_more_than_all() {
+        assert_eq!(options(None, None).unwrap().waiting_max_per_tenant, None);
+        assert_eq!(options(Some(10), Some(10)).unwrap().waiting_max_per_tenant, Some(10));
+        for (all, one) in [(Some(10), 11), (Some(10), 0), (None, 1_000_001)] {
+            let refused = options(all, Some(one)).unwrap_err().to_string();
+            assert!(refused.contains("waiting_max_per_tenant must be 1 to"), "{refused}");
+        }
+    }
 }

@@ -94,6 +94,7 @@ codes! {
     ScopeMissing "scope_missing" false "The API key does not allow this";
     RateLimited "rate_limited" true "The API key has sent too many requests";
     TooManyInFlight "too_many_in_flight" true "The API key has too many requests in progress";
+    TooManyWaiting "too_many_waiting" true "Too many of the tenant's verifications wait for a transaction";
     KeyLimitReached "key_limit_reached" false "There are as many API keys as there may be";
     KeyNotFound "key_not_found" false "There is no such API key";
     RouteNotFound "route_not_found" false "There is no such route";

@@ -16,22 +16,22 @@ use crate::keys;
 use crate::prepare::{Attachment, Call, Prepared, check_name};
 use crate::read;
 use crate::table::Table;
+use crate::waits::Change;
 
 /// Values to write; `None` removes the key.
 type Writes = HashMap<IVec, Option<IVec>>;
 
-/// Where the log ends, and how many verifications wait.
+/// Where the log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tip {
     pub(crate) position: Position,
     pub(crate) hash: Digest,
-    pub(crate) waiting: u64,
 }
 
 impl Tip {
     /// Of an empty log.
     pub(crate) fn empty() -> Self {
-        Self { position: 0, hash: Digest::from_bytes(FIRST_PREVHASH), waiting: 0 }
+        Self { position: 0, hash: Digest::from_bytes(FIRST_PREVHASH) }
     }
 }
 
@@ -64,6 +64,8 @@ pub(crate) struct Draft<'a, T> {
     lines: Vec<IVec>,
     /// The events of these lines.
     events: Vec<Recorded>,
+    /// Waits that they begin and end.
+    waits: Vec<Change>,
     writes: Writes,
     /// What the call that is being looked at has changed in `writes`, and what was there.
     undo: Vec<(IVec, Option<Option<IVec>>)>,
@@ -78,6 +80,7 @@ impl<'a, T: Table> Draft<'a, T> {
             first: tip.position + 1,
             lines: Vec::with_capacity(events),
             events: Vec::with_capacity(events),
+            waits: Vec::new(),
             writes: Writes::with_capacity(2 * events),
             undo: Vec::new(),
         }
@@ -91,6 +94,11 @@ impl<'a, T: Table> Draft<'a, T> {
     /// The events to write, in order.
     pub(crate) fn take_events(&mut self) -> Vec<Recorded> {
         std::mem::take(&mut self.events)
+    }
+
+    /// The waits that these events begin and end, in order.
+    pub(crate) fn take_waits(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.waits)
     }
 
     /// Whether there is anything to write.
@@ -123,7 +131,7 @@ impl<'a, T: Table> Draft<'a, T> {
     /// # Errors
     /// The outer error where the table cannot be read: then nothing is decided.
     pub(crate) fn admit(&mut self, call: Call) -> Result<Result<Position, AppendError>, Error> {
-        let (tip, lines) = (self.tip, self.lines.len());
+        let (tip, lines, waits) = (self.tip, self.lines.len(), self.waits.len());
         let mut last = 0;
         for append in call.appends {
             match self.admit_stream(append) {
@@ -132,6 +140,7 @@ impl<'a, T: Table> Draft<'a, T> {
                     self.roll_back();
                     self.lines.truncate(lines);
                     self.events.truncate(lines);
+                    self.waits.truncate(waits);
                     self.tip = tip;
                     return match stop {
                         Stop::Refused(error) => Ok(Err(error)),
@@ -227,13 +236,15 @@ impl<'a, T: Table> Draft<'a, T> {
             self.claim(claim, position)?;
         }
         match change.wait {
-            Some(Wait::Begins(key, closes_at)) if is_first || self.get(&key)?.is_none() => {
-                self.tip.waiting += 1;
-                self.put(key, keys::waiting_value(position, closes_at));
+            Some(Wait::Begins(key, closes_at, tenant)) if is_first || self.get(&key)?.is_none() => {
+                self.put(key, keys::waiting_value(position, closes_at, &tenant));
+                self.waits.push(Change::Begins(tenant));
             }
-            Some(Wait::Ends(key)) if self.get(&key)?.is_some() => {
-                self.tip.waiting -= 1;
-                self.remove(key);
+            Some(Wait::Ends(key)) => {
+                if let Some(value) = self.get(&key)? {
+                    self.waits.push(Change::Ends(read::tenant_of_waiting(position, &value)?));
+                    self.remove(key);
+                }
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ccd402_app::ports::log::{CheckError, Position, ReadError};
 
@@ -68,6 +69,12 @@ pub enum Error {
         /// What sled said.
         reason: String,
     },
+    /// The disk takes longer than any that works.
+    #[error(
+        "the disk has not made a batch durable within {0:?}: see what the system says of it, then \
+         start again"
+    )]
+    NotDurable(Duration),
     /// The log was closed.
     #[error("the log is closed")]
     Closed,

@@ -6,6 +6,7 @@ use ::sled::IVec;
 use ccd402_app::ports::log::{WaitChange, claim_of, wait_change_of};
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use chrono::{DateTime, Utc};
 
 use crate::keys;
@@ -26,7 +27,7 @@ pub(crate) struct Claim {
 
 /// A wait that begins or ends.
 pub(crate) enum Wait {
-    Begins(IVec, DateTime<Utc>),
+    Begins(IVec, DateTime<Utc>, TenantId),
     Ends(IVec),
 }
 
@@ -37,9 +38,9 @@ impl IndexChange {
             Claim { key, transaction, verification }
         });
         let wait = wait_change_of(event).map(|change| match change {
-            WaitChange::Begins(network, waiting) => {
+            WaitChange::Begins(network, tenant, waiting) => {
                 let key = keys::waiting(&network, waiting.transaction, waiting.verification);
-                Wait::Begins(key, waiting.closes_at)
+                Wait::Begins(key, waiting.closes_at, tenant)
             }
             WaitChange::Ends(network, transaction, verification) => {
                 Wait::Ends(keys::waiting(&network, transaction, verification))

@@ -8,6 +8,7 @@ use std::ops::Range;
 use ::sled::IVec;
 use ccd402_app::ports::log::{Position, StreamId, Waiting};
 use ccd402_domain::ids::{Digest, TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -21,6 +22,8 @@ pub(crate) const INDEX_PREFIXES: [&[u8]; 3] = [b"s|", b"c|", b"w|"];
 
 const HASH_BYTES: usize = 32;
 const UUID_BYTES: usize = 16;
+/// Position and time of a wait; the tenant's name follows.
+const WAITING_BYTES: usize = 20;
 
 pub(crate) fn event(position: Position) -> IVec {
     let mut key = *b"e|........";
@@ -163,17 +166,27 @@ pub(crate) fn read_claim(value: &[u8]) -> Option<(VerificationId, Position)> {
     Some((VerificationId(Uuid::from_slice(owner).ok()?), number(position)?))
 }
 
-/// A wait: which event began it, and when it becomes pointless.
-pub(crate) fn waiting_value(position: Position, closes_at: DateTime<Utc>) -> IVec {
-    let mut value = [0; 20];
-    value[..8].copy_from_slice(&position.to_be_bytes());
-    value[8..16].copy_from_slice(&closes_at.timestamp().to_be_bytes());
-    value[16..].copy_from_slice(&closes_at.timestamp_subsec_nanos().to_be_bytes());
-    IVec::from(&value[..])
+/// A wait: which event began it, when it becomes pointless, and whose it is.
+pub(crate) fn waiting_value(
+    position: Position,
+    closes_at: DateTime<Utc>,
+    tenant: &TenantId,
+) -> IVec {
+    let mut value = Vec::with_capacity(WAITING_BYTES + tenant.as_str().len());
+    value.extend_from_slice(&position.to_be_bytes());
+    value.extend_from_slice(&closes_at.timestamp().to_be_bytes());
+    value.extend_from_slice(&closes_at.timestamp_subsec_nanos().to_be_bytes());
+    value.extend_from_slice(tenant.as_str().as_bytes());
+    IVec::from(value)
+}
+
+/// Whose a wait is.
+pub(crate) fn tenant_of_waiting(value: &[u8]) -> Option<TenantId> {
+    std::str::from_utf8(value.get(WAITING_BYTES..)?).ok()?.parse().ok()
 }
 
 pub(crate) fn read_waiting(value: &[u8]) -> Option<(Position, DateTime<Utc>)> {
-    let value: &[u8; 20] = value.try_into().ok()?;
+    let value: &[u8; WAITING_BYTES] = value.first_chunk()?;
     let seconds = i64::from_be_bytes(value[8..16].try_into().ok()?);
     let nanos = u32::from_be_bytes(value[16..].try_into().ok()?);
     Some((number(&value[..8])?, DateTime::from_timestamp(seconds, nanos)?))

@@ -18,6 +18,7 @@ pub mod sqlite;
 mod table;
 mod tail;
 mod upcast;
+mod waits;
 
 pub use error::Error;
 pub use memory::MemoryLog;

@@ -10,17 +10,20 @@ use ccd402_app::ports::log::{
     Recorded, StreamId, Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use tokio::sync::watch;
 
 use crate::draft::{Draft, Tip};
 use crate::prepare::Call;
 use crate::read;
+use crate::waits::Waits;
 
 /// A log that lives as long as this value.
 #[derive(Debug)]
 pub struct MemoryLog {
     kept: Mutex<Kept>,
+    waits: Waits,
     head: watch::Sender<Position>,
 }
 
@@ -33,7 +36,7 @@ struct Kept {
 impl Default for MemoryLog {
     fn default() -> Self {
         let kept = Kept { table: BTreeMap::new(), tip: Tip::empty() };
-        Self { kept: Mutex::new(kept), head: watch::Sender::new(0) }
+        Self { kept: Mutex::new(kept), waits: Waits::default(), head: watch::Sender::new(0) }
     }
 }
 
@@ -53,6 +56,7 @@ impl EventLog for MemoryLog {
         let mut draft = Draft::new(table, *tip, call.appends.len());
         let position = draft.admit(call).map_err(|e| AppendError::Broken(e.to_string()))??;
         *tip = draft.tip();
+        self.waits.change(draft.take_waits());
         let writes: Vec<_> = draft.into_writes().collect();
         for (key, value) in writes {
             match value {
@@ -129,7 +133,11 @@ impl EventLog for MemoryLog {
     }
 
     fn waiting_count(&self) -> u64 {
-        self.kept().tip.waiting
+        self.waits.total()
+    }
+
+    fn waiting_of(&self, tenant: &TenantId) -> u64 {
+        self.waits.of(tenant)
     }
 
     async fn streams(

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ccd402_app::ports::log::{Checked, Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
 use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 
 use crate::envelope::{self, Chain, Line};
@@ -273,6 +274,15 @@ fn unreadable(head: Position, stream: &StreamId) -> Error {
 fn waiter(head: Position, key: &[u8], value: &[u8]) -> Result<(Position, Waiting), Error> {
     let read = keys::waiter_of(key).zip(keys::read_waiting(value));
     let ((transaction, verification), (position, closes_at)) =
-        read.ok_or_else(|| Error::damaged(head, "the index of what waits cannot be read"))?;
+        read.ok_or_else(|| unreadable_waiting(head))?;
     Ok((position, Waiting { transaction, verification, closes_at }))
+}
+
+/// Whose a wait is, by its value.
+pub(crate) fn tenant_of_waiting(head: Position, value: &[u8]) -> Result<TenantId, Error> {
+    keys::tenant_of_waiting(value).ok_or_else(|| unreadable_waiting(head))
+}
+
+fn unreadable_waiting(head: Position) -> Error {
+    Error::damaged(head, "the index of what waits cannot be read")
 }

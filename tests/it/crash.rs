@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402::devnet::hand::Hand;
@@ -19,14 +19,13 @@ use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::caller::{Caller, serve};
 use crate::history::History;
 use crate::payments::{Fate, PRICE, Payment, Seller, Terms};
-use crate::process::{Process, arg};
 
 /// Submissions that wait for their acknowledgement at the same time.
 const AT_ONCE: usize = 5;
@@ -62,38 +61,20 @@ enum Kill {
     Decided(usize),
 }
 
-/// Asks the facilitator wherever it runs; a call that a kill cuts off is made again.
+/// Hands payments in and asks what became of them.
 #[derive(Clone)]
-struct Caller {
-    http: reqwest::Client,
-    base: watch::Receiver<String>,
+struct Client {
+    caller: Caller,
     progress: Arc<watch::Sender<Progress>>,
-    cut_off: Arc<Mutex<usize>>,
 }
 
-impl Caller {
-    async fn call(
-        &mut self,
-        ask: impl Fn(&reqwest::Client, &str) -> RequestBuilder,
-    ) -> (u16, Value) {
-        loop {
-            let base = self.base.borrow_and_update().clone();
-            match answered(ask(&self.http, &base)).await {
-                Ok(answer) => return answer,
-                Err(_) => {
-                    *self.cut_off.lock().unwrap() += 1;
-                    self.base.changed().await.unwrap();
-                }
-            }
-        }
-    }
-
+impl Client {
     async fn submit(&mut self, key: &str, request: &Value) -> String {
         let post = |http: &reqwest::Client, base: &str| {
             let post = http.post(format!("{base}/v1/verifications"));
             post.header("idempotency-key", key).json(request)
         };
-        let (status, body) = self.call(post).await;
+        let (status, body) = self.caller.call(post).await;
         assert!(matches!(status, 200 | 202), "{status}: {body}");
         body["id"].as_str().unwrap().to_owned()
     }
@@ -115,7 +96,8 @@ impl Caller {
 
     async fn state(&mut self, acknowledged: &Acknowledged) -> Value {
         let path = format!("/v1/verifications/{}?wait=5s", acknowledged.id);
-        let (status, state) = self.call(|http, base| http.get(format!("{base}{path}"))).await;
+        let (status, state) =
+            self.caller.call(|http, base| http.get(format!("{base}{path}"))).await;
         assert_eq!(status, 200, "{}: {state}", acknowledged.key);
         state
     }
@@ -128,7 +110,7 @@ impl Caller {
             for _ in 0..2 {
                 answers.push(self.is_valid(&payment, key).await);
             }
-            if self.base.changed().await.is_err() {
+            if !self.caller.another().await {
                 return answers;
             }
         }
@@ -141,7 +123,7 @@ impl Caller {
                 let post = post.json(&payment.request);
                 key.into_iter().fold(post, |post, key| post.header("idempotency-key", key))
             };
-            let (status, answer) = self.call(post).await;
+            let (status, answer) = self.caller.call(post).await;
             assert_eq!(status, 200, "{answer}");
             match answer["invalidReason"].as_str() {
                 Some("transaction_pending") => {}
@@ -153,11 +135,6 @@ impl Caller {
             }
         }
     }
-}
-
-async fn answered(request: RequestBuilder) -> reqwest::Result<(u16, Value)> {
-    let response = request.send().await?;
-    Ok((response.status().as_u16(), response.json().await?))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,23 +153,19 @@ async fn a_facilitator_that_is_killed_loses_nothing_and_says_yes_once() {
     println!("kills: {kills:?}");
 
     let dir = tempfile::tempdir().unwrap();
-    let (mut process, url) = serve(dir.path(), &chain).await;
+    let (mut process, url) = serve(dir.path(), &chain, &[]).await;
     let base = watch::Sender::new(url);
     let progress = Arc::new(watch::Sender::new(Progress::default()));
-    let caller = Caller {
-        http: reqwest::Client::new(),
-        base: base.subscribe(),
-        progress: Arc::clone(&progress),
-        cut_off: Arc::default(),
-    };
+    let caller = Caller::new(base.subscribe());
+    let client = Client { caller: caller.clone(), progress: Arc::clone(&progress) };
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut running: JoinSet<()> = submissions
         .into_iter()
-        .map(|submission| caller.clone().see_through(submission, Arc::clone(&slots)))
+        .map(|submission| client.clone().see_through(submission, Arc::clone(&slots)))
         .collect();
     let [with_key, without_key] = synchronous;
-    let with_key = tokio::spawn(caller.clone().verify(with_key, Some("verify-once")));
-    let without_key = tokio::spawn(caller.clone().verify(without_key, None));
+    let with_key = tokio::spawn(client.clone().verify(with_key, Some("verify-once")));
+    let without_key = tokio::spawn(client.clone().verify(without_key, None));
 
     for kill in kills {
         let mut reached = progress.subscribe();
@@ -203,10 +176,10 @@ async fn a_facilitator_that_is_killed_loses_nothing_and_says_yes_once() {
         drop(reached.wait_for(is_reached).await.unwrap());
         process.kill().await;
         let url;
-        (process, url) = serve(dir.path(), &chain).await;
+        (process, url) = serve(dir.path(), &chain, &[]).await;
         base.send_replace(url);
         let acknowledged = progress.borrow().acknowledged.clone();
-        repeat(&caller, &acknowledged).await;
+        repeat(&client, &acknowledged).await;
     }
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
@@ -215,14 +188,14 @@ async fn a_facilitator_that_is_killed_loses_nothing_and_says_yes_once() {
     let (with_key, without_key) = (with_key.await.unwrap(), without_key.await.unwrap());
     assert!(with_key.iter().all(|valid| *valid), "the stored answer is not repeated: {with_key:?}");
     // A kill may have cut off the one call that was answered with yes.
-    let cut_off = *caller.cut_off.lock().unwrap();
+    let cut_off = caller.cut_off();
     let valid = without_key.iter().filter(|valid| **valid).count();
     println!("{cut_off} calls were cut off; without a key: {without_key:?}");
     assert!(valid == 1 || (valid == 0 && cut_off > 0), "{without_key:?}");
 
     let acknowledged = progress.borrow().acknowledged.clone();
-    repeat(&caller, &acknowledged).await;
-    fates(&caller, &seller, &acknowledged).await;
+    repeat(&client, &acknowledged).await;
+    fates(&client, &seller, &acknowledged).await;
     assert!(process.terminate().await.success());
     history(dir.path(), &acknowledged).await;
     chain.shutdown().await;
@@ -240,18 +213,10 @@ fn kills(random: &mut StdRng, submissions: usize) -> Vec<Kill> {
     acknowledged.chain(decided).collect()
 }
 
-async fn serve(dir: &Path, chain: &Handle) -> (Process, String) {
-    let node = chain.url();
-    let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", arg(dir), "--node", &node];
-    let (process, ready) = Process::serve(&args).await;
-    let url = ready["url"].as_str().unwrap().to_owned();
-    (process, url)
-}
-
 /// Each acknowledged submission is there, and the same key names it.
-async fn repeat(caller: &Caller, acknowledged: &[Acknowledged]) {
+async fn repeat(client: &Client, acknowledged: &[Acknowledged]) {
     for before in acknowledged {
-        let id = caller.clone().submit(&before.key, &before.payment.request).await;
+        let id = client.clone().submit(&before.key, &before.payment.request).await;
         assert_eq!(id, before.id, "{}", before.key);
     }
 }
@@ -335,10 +300,10 @@ async fn borrowed_proof(seller: &Seller, payer: &Hand) -> Payment {
 }
 
 /// Each payment has become what it must, and what is confirmed is a transfer on chain.
-async fn fates(caller: &Caller, seller: &Seller, acknowledged: &[Acknowledged]) {
+async fn fates(client: &Client, seller: &Seller, acknowledged: &[Acknowledged]) {
     let mut shared: Vec<(TransactionHash, String)> = Vec::new();
     for submission in acknowledged {
-        let state = caller.clone().state(submission).await;
+        let state = client.clone().state(submission).await;
         let Payment { hash, fate, .. } = submission.payment;
         let code = state["reason"]["code"].as_str().unwrap_or_default().to_owned();
         match fate {

@@ -5,6 +5,7 @@
 mod workspace;
 
 mod batch;
+mod caller;
 mod cli;
 mod crash;
 mod doctor;
@@ -22,4 +23,5 @@ mod refusals;
 mod stream;
 mod streams;
 mod support;
+mod volume;
 mod wrong;

@@ -20,7 +20,8 @@ pub(super) fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
 fn submit(schemas: &mut SchemaGenerator) -> Operation {
     let about = "Takes a payment in and answers at once, durable; the outcome comes later. Each \
                  submission is a verification of its own. An array, or lines of JSON, is a batch \
-                 of up to 1,000: one durable commit, an answer for each item.";
+                 of up to 1,000: one durable commit, an answer for each item. For the key's rate it \
+                 counts as so many requests.";
     let accepted = json!({
         "id": example::ID, "status": "pending",
         "statusUrl": format!("/v1/verifications/{}", example::ID),
@@ -50,6 +51,7 @@ fn submit(schemas: &mut SchemaGenerator) -> Operation {
     .problems(&[
         (409, &[C::IdempotencyKeyReused]),
         (422, &[C::InvalidPayload, C::InvalidPaymentRequirements, C::ChallengeExpired]),
+        (429, &[C::RateLimited, C::TooManyInFlight, C::TooManyWaiting]),
     ])
 }
 

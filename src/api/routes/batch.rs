@@ -7,11 +7,11 @@
 use axum::response::Response;
 use ccd402_app::batch::{BATCH_ITEMS_MAX, Item};
 use ccd402_app::idempotency::IdempotencyKey;
-use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
 
 use crate::api::Api;
+use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::reply;
 use crate::wire::{Batch, BatchItem, ItemAnswer};
@@ -19,10 +19,10 @@ use crate::wire::{Batch, BatchItem, ItemAnswer};
 /// Takes the items of a batch in.
 ///
 /// # Errors
-/// Where there are none or too many, or none can be taken in now.
+/// Where there are none or too many, for all or for this caller, or none can be taken in now.
 pub(crate) async fn submit(
     api: &Api,
-    tenant: &TenantId,
+    caller: &Caller,
     items: &[&[u8]],
     key: Option<&IdempotencyKey>,
 ) -> Result<Response, Problem> {
@@ -34,7 +34,8 @@ pub(crate) async fn submit(
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         return Err(Problem::new(status, ReasonCode::RequestTooLarge, detail));
     }
-    let answers = api.facilitator.submit_batch(tenant, items, key).await;
+    api.access.counts_as(caller, items.len())?;
+    let answers = api.facilitator.submit_batch(&caller.tenant, items, key).await;
     let mut batch = Batch::default();
     for (index, item) in answers.map_err(|error| api.fault(error))?.into_iter().enumerate() {
         let answer = match item {

@@ -36,17 +36,16 @@ pub(crate) async fn submit(
     let permit = permit.transpose().map_err(|_| Problem::overloaded())?;
     let read_max = if is_small { bytes_max } else { api.options.batch_bytes_max };
     let body = body::read_bounded(&api, request, read_max).await?;
-    let tenant = &caller.tenant;
     let answer = if is_lines {
-        batch::submit(&api, tenant, &items::of_lines(&body), key.as_ref()).await
+        batch::submit(&api, &caller, &items::of_lines(&body), key.as_ref()).await
     } else if body.trim_ascii_start().first() == Some(&b'[') {
         let cut = items::of_array(&body);
         let cut = cut.map_err(|_| Problem::malformed("the array is not closed as it should be"))?;
-        batch::submit(&api, tenant, &cut, key.as_ref()).await
+        batch::submit(&api, &caller, &cut, key.as_ref()).await
     } else if body.len() > bytes_max {
         Err(body::too_large(bytes_max))
     } else {
-        submit_one(&api, tenant, &body, key.as_ref()).await
+        submit_one(&api, &caller.tenant, &body, key.as_ref()).await
     };
     drop(permit);
     answer

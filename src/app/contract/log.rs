@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 #[path = "lines.rs"]
 mod lines;
+#[path = "waits.rs"]
+mod waits;
 
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
@@ -25,6 +27,7 @@ pub use lines::{
     stored_lines_are_read_and_checked_in_pages, streams_are_named_in_pages,
     versions_are_told_for_many_streams_at_once,
 };
+pub use waits::waiting_is_counted_for_each_tenant;
 
 /// Makes a test of every function of the suite. Takes an async function that returns an empty log
 /// and whatever must outlive it.
@@ -43,6 +46,7 @@ macro_rules! log_contract {
             other_events_at_the_same_place_are_refused
             waiting_begins_and_ends
             waiting_is_read_in_pages
+            waiting_is_counted_for_each_tenant
             who_asked_first_waits_first
             attachments_are_kept_until_released
             the_head_moves_with_the_log

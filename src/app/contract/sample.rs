@@ -98,6 +98,17 @@ pub fn requested(number: u64, by_transaction: u64) -> Event {
     })
 }
 
+/// The same, of another tenant's.
+#[must_use]
+pub fn requested_of(tenant: &TenantId, number: u64, by_transaction: u64) -> Event {
+    match requested(number, by_transaction) {
+        Event::VerificationRequested(e) => {
+            Event::from(VerificationRequested { tenant: tenant.clone(), ..e })
+        }
+        other => other,
+    }
+}
+
 /// The account's signatures hold: an event that ends nothing.
 #[must_use]
 pub fn binding_verified(number: u64) -> Event {

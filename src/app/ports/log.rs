@@ -10,6 +10,7 @@ use std::fmt;
 use async_trait::async_trait;
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::{Digest, KeyId, TransactionHash, VerificationId, WebhookId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -282,6 +283,9 @@ pub trait EventLog: Send + Sync {
     /// How many verifications wait.
     fn waiting_count(&self) -> u64;
 
+    /// How many verifications of a tenant wait. Costs the same however many do.
+    fn waiting_of(&self, tenant: &TenantId) -> u64;
+
     /// Names of streams that begin with a prefix, after one of them, at most `max` and
     /// [`READ_EVENTS_MAX`]. In byte order, as if each name ended in `|`.
     async fn streams(
@@ -298,8 +302,8 @@ pub trait EventLog: Send + Sync {
 /// What an event does to the index of who waits for which transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitChange {
-    /// One more waits.
-    Begins(NetworkId, Waiting),
+    /// One more of a tenant's waits.
+    Begins(NetworkId, TenantId, Waiting),
     /// One less does.
     Ends(NetworkId, TransactionHash, VerificationId),
 }
@@ -323,7 +327,7 @@ pub fn wait_change_of(event: &Event) -> Option<WaitChange> {
                 verification: e.verification,
                 closes_at: e.payment.window.closes_at,
             };
-            Some(WaitChange::Begins(e.payment.network.clone(), waiting))
+            Some(WaitChange::Begins(e.payment.network.clone(), e.tenant.clone(), waiting))
         }
         Event::VerificationConfirmed(e) => {
             Some(WaitChange::Ends(e.network.clone(), e.transaction, e.verification))

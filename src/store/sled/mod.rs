@@ -4,6 +4,7 @@
 //! anything is acknowledged. There is no replication here: the directory is the log.
 
 mod audit;
+mod disk;
 pub mod import;
 mod open;
 mod reindex;
@@ -20,8 +21,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
@@ -29,6 +31,7 @@ use ccd402_app::ports::log::{
     READ_EVENTS_MAX, ReadError, Recorded, StreamId, Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -37,6 +40,8 @@ use crate::error::Error;
 use crate::prepare::Call;
 use crate::read;
 use crate::tail::Tail;
+use crate::waits::Waits;
+use disk::Waited;
 use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.
@@ -53,6 +58,8 @@ pub struct Options {
     pub queue_appends_max: usize,
     /// What these may weigh in bytes; 64 MiB by default, never less than one append may weigh.
     pub queue_bytes_max: usize,
+    /// Longest that the disk may take for a batch before the log is broken; 30 seconds by default.
+    pub sync_max: Duration,
     /// Whether to rebuild the indexes from the events at opening, which says whether they agreed.
     pub rebuild_indexes: bool,
 }
@@ -66,6 +73,7 @@ impl Options {
             cache_bytes: 64 * 1024 * 1024,
             queue_appends_max: 4_096,
             queue_bytes_max: 64 * 1024 * 1024,
+            sync_max: Duration::from_secs(30),
             rebuild_indexes: false,
         }
     }
@@ -108,7 +116,9 @@ struct Files {
 struct Status {
     head: watch::Sender<Position>,
     broken: watch::Sender<Option<String>>,
-    waiting: AtomicU64,
+    waits: Waits,
+    /// How long the disk takes just now.
+    waited: Waited,
     queued_bytes: AtomicUsize,
     tail: Tail,
     /// A batch is being applied: whoever reads now waits for it.
@@ -349,7 +359,11 @@ impl EventLog for SledLog {
     }
 
     fn waiting_count(&self) -> u64 {
-        self.shared.status.waiting.load(Ordering::Relaxed)
+        self.shared.status.waits.total()
+    }
+
+    fn waiting_of(&self, tenant: &TenantId) -> u64 {
+        self.shared.status.waits.of(tenant)
     }
 
     async fn streams(

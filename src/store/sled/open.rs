@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, RwLock};
 use std::thread;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use ccd402_app::ports::log::Position;
 use tokio::sync::{mpsc, watch};
 
+use super::disk::{self, Waited};
 use super::syncer::{self, APPLIED_MAX, OUTCOMES_MAX, Sync, Syncer};
 use super::writer::Writer;
 use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
@@ -23,6 +24,7 @@ use crate::error::Error;
 use crate::measure::Measure;
 use crate::table::Table as _;
 use crate::tail::Tail;
+use crate::waits::{Change, Waits};
 use crate::{envelope, keys, read};
 
 /// How long files of a log that this process has just closed may take to be let go.
@@ -54,7 +56,7 @@ pub(super) fn ground(options: &Options) -> Result<Ground, Error> {
     let mut opened = Opened::default();
     let db = open_sled(&dir, options.cache_bytes, &mut opened)?;
     sync_files(&dir)?;
-    let mut tip = find_tip(&db)?;
+    let tip = find_tip(&db)?;
     let mut mark = Mark::open(&dir)?;
     if tip.position < mark.position() {
         let (found, marked) = (tip.position, mark.position());
@@ -66,21 +68,20 @@ pub(super) fn ground(options: &Options) -> Result<Ground, Error> {
         let mut sync = sync_data(&dir)?;
         sync().map_err(Error::io(&dir))?;
     }
-    for entry in db.entries(keys::prefixed(b"w|")) {
-        entry?;
-        tip.waiting += 1;
-    }
     Ok(Ground { dir, files: Files { db, _lock: lock }, tip, mark, opened })
 }
 
 /// Opens; blocks while sled recovers.
 pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> {
     let Ground { dir, files, tip, mark, opened } = ground(options)?;
+    let waits = count_waits(&files.db, tip)?;
+    let measure = Measure::new(tip.position, waits.total());
     let (queue, commands) = mpsc::channel(options.queue_appends_max.max(1));
     let status = Arc::new(Status {
         head: watch::Sender::new(tip.position),
         broken: watch::Sender::new(None),
-        waiting: AtomicU64::new(tip.waiting),
+        waits,
+        waited: Waited::default(),
         queued_bytes: AtomicUsize::new(0),
         tail: Tail::default(),
         is_applying: AtomicBool::new(false),
@@ -95,7 +96,7 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         status: Arc::clone(&status),
         sync: sync(&dir)?,
         mark,
-        measure: Measure::new(tip.position, tip.waiting),
+        measure,
     };
     let thread = thread::Builder::new().name("log-syncer".to_owned());
     let syncer = thread.spawn(move || syncer.run()).map_err(Error::io(&dir))?;
@@ -107,6 +108,9 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
         status: Arc::clone(&status),
         tip,
     };
+    let (watched, sync_max) = (Arc::downgrade(&status), options.sync_max);
+    let thread = thread::Builder::new().name("log-watch".to_owned());
+    thread.spawn(move || disk::watch(&watched, sync_max)).map_err(Error::io(&dir))?;
     let thread = thread::Builder::new().name("log-writer".to_owned());
     thread.spawn(move || writer.run()).map_err(Error::io(&dir))?;
     let queue_bytes_max = options.queue_bytes_max;
@@ -229,7 +233,16 @@ fn find_tip(db: &::sled::Db) -> Result<Tip, Error> {
     if envelope::read(position, &read::line(&**db, position)?)?.hash != hash {
         return Err(Error::damaged(position, "its hash is not the head's"));
     }
-    Ok(Tip { position, hash, waiting: 0 })
+    Ok(Tip { position, hash })
+}
+
+fn count_waits(db: &::sled::Db, tip: Tip) -> Result<Waits, Error> {
+    let waits = Waits::default();
+    for entry in db.entries(keys::prefixed(b"w|")) {
+        let tenant = read::tenant_of_waiting(tip.position, &entry?.1)?;
+        waits.change([Change::Begins(tenant)]);
+    }
+    Ok(waits)
 }
 
 /// A position that was durable once, kept outside of sled: sled takes damage near the end of its

@@ -14,7 +14,7 @@ use crate::read;
 use crate::table::Table as _;
 
 /// Changes with the layout of the indexes; a log with another one is rebuilt.
-const VERSION: &[u8] = b"1";
+const VERSION: &[u8] = b"2";
 /// Keys that are removed at a time.
 const REMOVED_MAX: usize = 4_096;
 

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
 use std::time::Instant;
 
@@ -18,6 +17,7 @@ use super::{Files, Status};
 use crate::draft::Tip;
 use crate::error::Error;
 use crate::measure::Measure;
+use crate::waits::Change;
 
 /// Positions after which the mark is moved.
 const MARK_EVERY: Position = 8_192;
@@ -36,6 +36,8 @@ pub(super) struct Applied {
     /// Whether it wrote anything: calls that were refused write nothing.
     pub(super) has_writes: bool,
     pub(super) events: Vec<Recorded>,
+    /// Waits that these begin and end.
+    pub(super) waits: Vec<Change>,
     pub(super) outcomes: Outcomes,
 }
 
@@ -71,15 +73,17 @@ impl Syncer {
     fn settle(&mut self, batches: Vec<Applied>) -> Result<(), Error> {
         if batches.iter().any(|batch| batch.has_writes) {
             let begun_at = Instant::now();
+            let waiting = self.status.waited.begin();
             self.files.db.flush()?;
             (self.sync)().map_err(Error::io(self.mark.dir()))?;
+            drop(waiting);
             let events = batches.iter().map(|batch| batch.events.len()).sum();
             self.measure.synced(events, begun_at.elapsed());
         }
-        for Applied { tip, has_writes, events, outcomes } in batches {
+        for Applied { tip, has_writes, events, waits, outcomes } in batches {
             if has_writes {
-                self.status.waiting.store(tip.waiting, Ordering::Relaxed);
-                self.measure.stands(tip.position, tip.waiting);
+                self.status.waits.change(waits);
+                self.measure.stands(tip.position, self.status.waits.total());
                 self.measure.happened(&events);
                 self.status.tail.push(events);
                 self.status.head.send_replace(tip.position);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 
 use ccd402_app::contract::sample::{
-    append, binding_verified, confirmed, failed, network, requested, transaction, verification,
+    append, binding_verified, confirmed, failed, network, requested, requested_of, transaction,
+    verification,
 };
 use ccd402_app::ports::log::{ATTACHMENT_BYTES_MAX, EventLog};
 use futures::poll;
@@ -140,6 +141,19 @@ async fn stuck(options: Options) -> (SledLog, std_mpsc::Sender<()>) {
     tokio::spawn(async move { first.append(vec![append(1, 0, vec![requested(1, 1)])]).await });
     tokio::task::spawn_blocking(move || has_entered.recv().unwrap()).await.unwrap();
     (log, release)
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_ends_all_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { sync_max: Duration::from_millis(50), ..Options::new(dir.path()) };
+    let (log, release) = stuck(options).await;
+    let reason = log.broken().await;
+    assert!(reason.contains("not made a batch durable within 50ms"), "{reason}");
+    assert_eq!(*log.head().borrow(), 0, "nothing is acknowledged");
+    drop(release);
+    let refused = log.append(vec![append(2, 0, vec![requested(2, 2)])]).await;
+    assert!(matches!(refused, Err(AppendError::Broken(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -310,7 +324,8 @@ async fn indexes_are_rebuilt_from_events() {
         db.remove(keys::claim(&network(), transaction(2))).unwrap();
         db.remove(keys::waiting(&network(), transaction(7), verification(7))).unwrap();
         let stranger = keys::waiting(&network(), transaction(2), verification(2));
-        db.insert(stranger, keys::waiting_value(2, chrono::Utc::now())).unwrap();
+        let value = keys::waiting_value(2, chrono::Utc::now(), &TenantId::default());
+        db.insert(stranger, value).unwrap();
         db.remove(keys::stream(&StreamId::verification(verification(9)), 1)).unwrap();
     });
     let log = SledLog::open(rebuild).await.unwrap();
@@ -323,6 +338,36 @@ async fn indexes_are_rebuilt_from_events() {
     tamper(dir.path(), |db| drop(db.insert(keys::INDEX_VERSION, "0").unwrap()));
     let log = open(dir.path()).await;
     assert_eq!(log.opened().indexes_agreed, Some(true), "another version is rebuilt unasked");
+}
+
+#[tokio::test]
+async fn tenants_counts_are_there_after_opening_and_after_another_layout() {
+    let shop: TenantId = "shop".parse().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path()).await;
+    for number in 1..=3 {
+        let asked = requested_of(&shop, number, number);
+        log.append(vec![append(number, 0, vec![asked])]).await.unwrap();
+    }
+    log.append(vec![append(1, 1, vec![failed(1, 1)])]).await.unwrap();
+    log.append(vec![append(4, 0, vec![requested(4, 4)])]).await.unwrap();
+    log.close().await;
+    let counts = |log: &SledLog| (log.waiting_of(&shop), log.waiting_of(&TenantId::default()));
+    let log = open(dir.path()).await;
+    assert_eq!((counts(&log), log.waiting_count()), ((2, 1), 3));
+    log.close().await;
+
+    // As the first layout had it: without the tenant.
+    tamper(dir.path(), |db| {
+        let key = keys::waiting(&network(), transaction(2), verification(2));
+        let value = db.get(&key).unwrap().unwrap();
+        db.insert(key, &value[..20]).unwrap();
+        db.insert(keys::INDEX_VERSION, "1").unwrap();
+    });
+    let log = open(dir.path()).await;
+    assert_eq!((counts(&log), log.waiting_count()), ((2, 1), 3));
+    log.append(vec![append(2, 1, vec![failed(2, 2)])]).await.unwrap();
+    assert_eq!(counts(&log), (1, 1));
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ impl Writer {
             outcomes.push((draft.admit(call)?, reply));
         }
         let has_writes = !draft.is_empty();
-        let events = draft.take_events();
+        let (events, waits) = (draft.take_events(), draft.take_waits());
         if has_writes {
             self.tip = draft.tip();
             let writes = draft.into_batch();
@@ -136,6 +136,6 @@ impl Writer {
             self.status.is_applying.store(false, Ordering::Relaxed);
             applied?;
         }
-        Ok(Applied { tip: self.tip, has_writes, events, outcomes })
+        Ok(Applied { tip: self.tip, has_writes, events, waits, outcomes })
     }
 }

@@ -39,6 +39,7 @@ impl Bench {
             reservation: TimeDelta::seconds(60),
             wait_max: LONG * 2,
             waiting_max: 10_000,
+            waiting_max_per_tenant: 10_000,
         };
         let clock = Arc::new(DrivenClock::default());
         let facilitator = Arc::new(Facilitator::new(log.clone(), chain.clone(), clock, options));

@@ -271,6 +271,34 @@ async fn over_the_rate_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_batch_counts_as_many_requests_as_it_has_items() {
+    let api = with_keys().await;
+    let key = limited(&api, "shop", &[Scope::Submit], limits(1, 50, 10)).await;
+    let batch = |first: u8, count: u8| {
+        let items = (first..first + count).map(|number| Purchase::new(number).request());
+        key.post(VERIFICATIONS, &Value::from(items.collect::<Vec<_>>()))
+    };
+    let (status, too_large) = answer(batch(0, 51)).await;
+    assert_eq!(
+        (status, &too_large["code"], &too_large["retryable"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("request_too_large"), &json!(false))
+    );
+    let detail = too_large["detail"].as_str().unwrap();
+    assert!(detail.contains("51") && detail.contains("50 at once"), "{detail}");
+    let (status, taken) = answer(batch(0, 30)).await;
+    assert_eq!((status, &taken["accepted"]), (StatusCode::ACCEPTED, &json!(30)));
+    // Room for 18 is left, and one more for each second that this takes.
+    let response = batch(100, 49).send().await.unwrap();
+    let wait: u64 = response.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=31).contains(&wait), "{wait}");
+    let (status, refused) = read(response).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("rate_limited")));
+    assert_eq!(*api.facilitator.log().head().borrow(), 1 + 30, "nothing of it was taken in");
+    let (status, _) = answer(batch(100, 10)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "what was refused was not counted");
+}
+
+#[tokio::test]
 async fn more_in_flight_than_allowed_is_turned_away() {
     let api = with_keys().await;
     let both = [Scope::Submit, Scope::Read];

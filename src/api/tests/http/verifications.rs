@@ -142,12 +142,32 @@ async fn faults_of_ours_can_be_tried_again() {
 }
 
 #[tokio::test]
-async fn more_than_may_wait_is_overloaded() {
+async fn more_than_may_wait_is_turned_away() {
     let api = TestApi::start().await;
-    for number in 0..100 {
+    for number in 0..90 {
         submit(&api, &Purchase::new(number)).await;
     }
-    let (status, problem) = answer(api.post(ROUTE, &Purchase::new(100).request())).await;
+    let request = |number| api.post(ROUTE, &Purchase::new(number).request());
+    let response = request(90).send().await.unwrap();
+    assert_eq!(response.headers()["retry-after"], "5");
+    let (status, problem) = read(response).await;
+    assert_eq!(
+        (status, &problem["code"], &problem["retryable"]),
+        (StatusCode::TOO_MANY_REQUESTS, &json!("too_many_waiting"), &json!(true))
+    );
+    let verify = api.post("/verify", &Purchase::new(90).request()).header("prefer", "wait=0");
+    let (status, refused) = answer(verify).await;
+    assert_eq!(
+        (status, &refused["invalidReason"]),
+        (StatusCode::TOO_MANY_REQUESTS, &json!("too_many_waiting"))
+    );
+
+    let other = api.key_of("other").await;
+    for number in 0..10 {
+        let (status, _) = answer(request(number).bearer_auth(&other)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "another tenant has room");
+    }
+    let (status, problem) = answer(request(90).bearer_auth(&other)).await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("overloaded")));
 }
 

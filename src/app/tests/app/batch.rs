@@ -100,6 +100,7 @@ async fn a_batch_that_finds_no_room_leaves_nothing_behind() {
         reservation: TimeDelta::seconds(60),
         wait_max: Duration::from_secs(80),
         waiting_max: 2,
+        waiting_max_per_tenant: 2,
     });
     submit(&bench, &bodies(&[1]), Some(&key("k"))).await;
     let three = bodies(&[1, 2, 3]);

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use ccd402_app::contract::payments::{Handed, policy};
+use ccd402_app::contract::payments::{Handed, block, block_ref, policy};
 use ccd402_app::error::Error;
 use ccd402_app::facilitator::Options;
 use ccd402_app::idempotency::IdempotencyKey;
+use ccd402_app::ports::log::EventLog as _;
 use ccd402_app::submit::Submitted;
 use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
 use chrono::TimeDelta;
 
-use crate::support::{Bench, NO_WAIT, verify};
+use crate::support::{Bench, FIRST, NEXT, NO_WAIT, verify};
 
 fn key() -> IdempotencyKey {
     "key".parse().unwrap()
@@ -56,6 +57,7 @@ async fn no_more_may_wait_than_is_allowed() {
         reservation: TimeDelta::seconds(60),
         wait_max: Duration::from_secs(80),
         waiting_max: 1,
+        waiting_max_per_tenant: 1,
     });
     let (handed, other) = (Handed::by(1), Handed::by(2));
     bench
@@ -71,6 +73,37 @@ async fn no_more_may_wait_than_is_allowed() {
     let repeated =
         bench.facilitator.submit(&TenantId::default(), &handed.body(), Some(&key())).await.unwrap();
     assert!(matches!(repeated, Ok(Submitted::Repeated(_))), "a repeat needs no room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_tenant_does_not_take_the_room_of_others() {
+    let bench = Bench::without_blocks(Options {
+        policy: policy(),
+        reservation: TimeDelta::seconds(60),
+        wait_max: Duration::from_secs(80),
+        waiting_max: 3,
+        waiting_max_per_tenant: 2,
+    });
+    let [greedy, modest]: [TenantId; 2] = ["greedy", "modest"].map(|name| name.parse().unwrap());
+    let bodies: Vec<_> = (1..=3).map(|number| Handed::by(number).body()).collect();
+    let submit = |tenant: &TenantId, number: usize| {
+        let (facilitator, tenant) = (bench.facilitator.clone(), tenant.clone());
+        let body = bodies[number].clone();
+        async move { facilitator.submit(&tenant, &body, None).await.map(Result::unwrap) }
+    };
+    submit(&greedy, 0).await.unwrap();
+    let items: Vec<_> = bodies.iter().map(Vec::as_slice).collect();
+    let batch = bench.facilitator.submit_batch(&greedy, &items[..2], None).await;
+    assert!(matches!(batch, Err(Error::TooManyWaiting)), "the batch is one too many: {batch:?}");
+    submit(&greedy, 1).await.unwrap();
+    assert!(matches!(submit(&greedy, 2).await, Err(Error::TooManyWaiting)));
+    submit(&modest, 0).await.unwrap();
+    assert!(matches!(submit(&modest, 1).await, Err(Error::Overloaded)), "all the room is taken");
+    bench.facilitator.follow(&block(FIRST, &[&Handed::by(1)]), None).await.unwrap();
+    bench.facilitator.follow(&block(NEXT, &[]), Some(block_ref(FIRST))).await.unwrap();
+    let waiting = [&greedy, &modest].map(|tenant| bench.log.waiting_of(tenant));
+    assert_eq!(waiting, [1, 0], "what is decided does not wait");
+    submit(&greedy, 2).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

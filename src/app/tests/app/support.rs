@@ -46,6 +46,7 @@ impl Bench {
             reservation: TimeDelta::seconds(60),
             wait_max: Duration::from_secs(80),
             waiting_max: 10_000,
+            waiting_max_per_tenant: 10_000,
         });
         bench.facilitator.follow(&block(FIRST, &[]), None).await.unwrap();
         bench

@@ -10,6 +10,7 @@ use ccd402_app::ports::log::{
     Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use ccd402_store::MemoryLog;
 use tokio::sync::watch;
@@ -146,6 +147,10 @@ impl EventLog for WatchedLog {
 
     fn waiting_count(&self) -> u64 {
         self.inner.waiting_count()
+    }
+
+    fn waiting_of(&self, tenant: &TenantId) -> u64 {
+        self.inner.waiting_of(tenant)
     }
 
     async fn streams(

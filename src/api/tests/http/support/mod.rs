@@ -16,6 +16,8 @@ use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
+use ccd402_domain::key::command::Terms;
+use ccd402_domain::key::scope::Scopes;
 use ccd402_domain::payment::Policy;
 use ccd402_workers::queue::sqlite::SqliteQueue;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -93,6 +95,7 @@ impl TestApi {
                 reservation: TimeDelta::seconds(60),
                 wait_max: Duration::from_secs(LONG_SECONDS),
                 waiting_max: 100,
+                waiting_max_per_tenant: 90,
             },
         ));
         let health = Health::default();
@@ -142,6 +145,18 @@ impl TestApi {
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> RequestBuilder {
         self.http.post(format!("{}{path}", self.url)).json(body)
+    }
+
+    /// The text of a new key of a tenant's that may do everything.
+    pub(crate) async fn key_of(&self, tenant: &str) -> String {
+        let terms = Terms {
+            tenant: tenant.parse().unwrap(),
+            name: "a test".parse().unwrap(),
+            scopes: Scopes::all(),
+            limits: Default::default(),
+            expires_at: None,
+        };
+        self.keys.create(terms).await.unwrap().unwrap().text.reveal()
     }
 
     /// Asks without waiting for finality, and expects 200.

@@ -1,0 +1,150 @@
+//! A high load on the program itself while it is killed again and again: every acknowledged
+//! submission comes to its right end, exactly once.
+//!
+//! 20,000 submissions by 30 clients, one by one and in batches, some of them repeated. 12,800 real
+//! transfers by 4 payers are behind them: 9,600 pay for one submission each, 2,400 for two, of which
+//! one must lose, and 800 are of a wrong amount. 3,200 submissions name a transfer that was made for
+//! another offer, and 1,600 one that never comes. Power loss is the store's own test; here the
+//! process dies and the disk lives. Speed is only printed: the machine decides it.
+
+mod cast;
+mod client;
+mod ends;
+mod trouble;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ccd402_simchain::{Options, SimChain};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::caller::Caller;
+use crate::payments::Seller;
+
+use cast::{PAYERS, SUBMISSIONS};
+use client::Acknowledged;
+use trouble::{Due, Server, Trouble};
+
+/// Names a seed, to see a run again; the machine's timing is not in it.
+const SEED: &str = "CCD402_TEST_SEED";
+/// Longest that a run may take where many share two cores.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// Submissions that were acknowledged.
+    acknowledged: usize,
+    /// Submissions that were seen to be decided.
+    decided: usize,
+}
+
+/// What all parts of a run see.
+struct Run {
+    seed: u64,
+    progress: watch::Sender<Progress>,
+    loads: Mutex<Vec<Arc<Acknowledged>>>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let seed =
+            std::env::var(SEED).map_or_else(|_| rand::thread_rng().r#gen(), |s| s.parse().unwrap());
+        println!("seed {seed}: run it again with {SEED}={seed}");
+        Self { seed, progress: watch::Sender::default(), loads: Mutex::default() }
+    }
+
+    /// The random choices of one part.
+    fn random(&self, part: u64) -> StdRng {
+        StdRng::seed_from_u64(self.seed.wrapping_add(part))
+    }
+
+    /// Notes what was acknowledged.
+    fn acknowledged(&self, load: Acknowledged) {
+        let count = load.ids.len();
+        self.loads.lock().unwrap().push(Arc::new(load));
+        self.progress.send_modify(|progress| progress.acknowledged += count);
+    }
+
+    fn decided(&self) {
+        self.progress.send_modify(|progress| progress.decided += 1);
+    }
+
+    fn loads(&self) -> Vec<Arc<Acknowledged>> {
+        self.loads.lock().unwrap().clone()
+    }
+
+    async fn until(&self, due: Due) {
+        let mut progress = self.progress.subscribe();
+        let is_due = |progress: &Progress| match due {
+            Due::Acknowledged(count) => progress.acknowledged >= count,
+            Due::Decided(count) => progress.decided >= count,
+        };
+        drop(progress.wait_for(is_due).await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_come_to_their_ends_though_the_process_is_killed() {
+    let run = Run::new();
+    let mut random = run.random(0);
+    // Four times while submissions come in, once while the last are decided.
+    let mut troubles = trouble::spread(&mut random, &[Trouble::Kill; 4]);
+    let while_decided = random.gen_range(SUBMISSIONS / 10..SUBMISSIONS * 9 / 10);
+    troubles.push((Due::Decided(while_decided), Trouble::Kill));
+    let done = timeout(PATIENCE, live_through(run, troubles)).await;
+    done.expect("it takes too long");
+}
+
+/// A run from the first submission to what the log says in the end.
+async fn live_through(run: Run, troubles: Vec<(Due, Trouble)>) {
+    println!("troubles: {troubles:?}");
+    let run = Arc::new(run);
+    let block_time = Duration::from_secs(1);
+    let chain = Options { block_time, finality_delay: block_time, ..Options::default() };
+    let chain = SimChain::start(chain).await.unwrap();
+    let seller = Arc::new(Seller::open(&chain).await);
+    let payers = cast::payers(&chain, &seller).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path(), &chain).await;
+    let caller = Caller::new(server.base.subscribe());
+
+    let begun_at = Instant::now();
+    let (clients, doors) = client::open(&run, &caller);
+    let paying = cast::play(&run, &seller, payers, &doors);
+    drop(doors);
+    let ending = tokio::spawn({
+        let (run, caller) = (Arc::clone(&run), caller.clone());
+        async move {
+            paying.join_all().await;
+            clients.join_all().await;
+            let took = begun_at.elapsed();
+            println!("acknowledged after {took:.1?}: {:.0}/s", rate(SUBMISSIONS, took));
+            ends::by_api(&run, &caller).await
+        }
+    });
+    for (due, trouble) in troubles {
+        run.until(due).await;
+        let before = *run.progress.borrow();
+        let took = trouble.happen(&mut server).await;
+        println!("{trouble:?} at {before:?}; up again after {took:.1?}");
+        client::repeat_some(&run, &caller).await;
+    }
+    let told = ending.await.unwrap();
+    let took = begun_at.elapsed();
+    let cut_off = caller.cut_off();
+    println!("decided after {took:.1?}: {:.0}/s; {cut_off} calls cut off", rate(SUBMISSIONS, took));
+    assert!(cut_off > 0, "no kill cut anything off");
+
+    server.stop().await;
+    ends::by_log(dir.path(), &told).await;
+    chain.shutdown().await;
+    println!("all of it, with {PAYERS} payers, took {:.1?}", begun_at.elapsed());
+}
+
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
