@@ -51,7 +51,7 @@ impl Dispatch {
     /// Where the log cannot be read.
     pub async fn begin(webhooks: Arc<Webhooks>) -> Result<Self, Error> {
         let live = *webhooks.log().head().borrow();
-        webhooks.directory.load(webhooks.log().as_ref()).await?;
+        webhooks.load_all().await?;
         let mut trackers = HashMap::new();
         for webhook in webhooks.directory.all() {
             trackers.insert(webhook.id, left(&webhooks, &webhook).await?);

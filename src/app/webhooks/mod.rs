@@ -4,12 +4,13 @@
 //! there is to do, and are made again from the log.
 
 mod case;
+pub mod create;
 mod deliver;
-mod deliveries;
+pub mod deliveries;
 mod directory;
 pub mod dispatch;
 pub mod manage;
-mod ping;
+pub mod ping;
 mod redeliver;
 pub mod secret;
 mod tracker;
@@ -22,9 +23,8 @@ use ccd402_domain::webhook::delivery::Schedule;
 use chrono::TimeDelta;
 
 pub use crate::webhooks::deliver::Delivered;
-pub use crate::webhooks::deliveries::Page;
-pub use crate::webhooks::ping::Came;
 
+use crate::error::Error;
 use crate::ports::clock::Clock;
 use crate::ports::log::{EventLog, Position};
 use crate::ports::webhooks::{WebhookSender, WebhookWriter};
@@ -95,6 +95,14 @@ impl Webhooks {
             making: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
         }
+    }
+
+    /// Reads which webhooks there are; before, there seem to be none.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn load_all(&self) -> Result<(), Error> {
+        self.directory.load(self.ports.log.as_ref()).await
     }
 
     /// The event log.
