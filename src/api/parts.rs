@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::keys::Keys;
+use ccd402_app::webhooks::Webhooks;
 
 use crate::health::Health;
 use crate::ready::Readiness;
@@ -14,6 +15,8 @@ pub struct Parts {
     pub facilitator: Arc<Facilitator>,
     /// Who may call.
     pub keys: Keys,
+    /// Who is told what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Whether the facilitator can work, in one word; fed by whoever runs the follower.
     pub health: Health,
     /// The same part by part; fed by whoever watches the parts.

@@ -1,13 +1,16 @@
 //! A running API, and what tests do to the world around it.
 
 pub(crate) mod chain;
+pub(crate) mod holder;
 pub(crate) mod log;
 pub(crate) mod purchase;
+pub(crate) mod receiver;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ccd402_api::health::Health;
+use ccd402_api::messages::Messages;
 use ccd402_api::options::Options;
 use ccd402_api::parts::Parts;
 use ccd402_api::ready::Readiness;
@@ -16,6 +19,8 @@ use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
+use ccd402_app::webhooks::secret::SecretKey;
+use ccd402_app::webhooks::{self, Webhooks};
 use ccd402_domain::payment::Policy;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -27,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use self::chain::ScriptedChain;
 use self::log::WatchedLog;
 use self::purchase::Purchase;
+use self::receiver::Receiver;
 
 /// No test waits longer than this for anything that must come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -60,6 +66,8 @@ pub(crate) struct TestApi {
     pub(crate) clock: Arc<DrivenClock>,
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) keys: Keys,
+    pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) receiver: Arc<Receiver>,
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
@@ -95,9 +103,19 @@ impl TestApi {
         let health = Health::default();
         let readiness = Readiness::default();
         let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
+        let receiver = Arc::new(Receiver::default());
+        let ports = webhooks::Ports {
+            log: log.clone(),
+            clock: clock.clone(),
+            sender: receiver.clone(),
+            writer: Arc::new(Messages::new(options.public_url.as_ref())),
+        };
+        let key = SecretKey::new([7; 32]);
+        let webhooks = Arc::new(Webhooks::new(ports, key, webhooks::Options::default()));
         let parts = Parts {
             facilitator: facilitator.clone(),
             keys: keys.clone(),
+            webhooks: webhooks.clone(),
             health: health.clone(),
             readiness: readiness.clone(),
         };
@@ -114,6 +132,8 @@ impl TestApi {
             clock,
             facilitator,
             keys,
+            webhooks,
+            receiver,
             health,
             readiness,
             url,
