@@ -16,6 +16,7 @@ use ccd402_app::keys::Keys;
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
 use ccd402_app::ports::log::EventLog;
+use ccd402_app::ports::queue::JobKind;
 use ccd402_app::reads::Reads;
 use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
@@ -24,8 +25,11 @@ use ccd402_protocol::network::NetworkId;
 use ccd402_store::sled::{Options as LogOptions, SledLog};
 use ccd402_store::sqlite::SqliteReadModel;
 use ccd402_workers::follower::{Follower, Status};
+use ccd402_workers::jobs::Handlers;
 use ccd402_workers::projector::Projector;
+use ccd402_workers::queue::sqlite::SqliteQueue;
 use ccd402_workers::resolver::Resolver;
+use ccd402_workers::runner::{Options as RunnerOptions, Runner};
 use ccd402_workers::sweeper::{Options as SweeperOptions, Sweeper};
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
@@ -36,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use crate::compose::access::Access;
 use crate::compose::audit::{self, Options as AuditOptions};
 use crate::compose::ops::Ops;
+use crate::compose::webhooks::{self, Wired};
 use crate::compose::{health, ready};
 
 /// How far clocks of gate, facilitator and chain may disagree.
@@ -72,6 +77,8 @@ pub struct Options {
     pub ops_listen: Option<SocketAddr>,
     /// How often what waits is swept.
     pub sweeper: SweeperOptions,
+    /// How webhooks are told.
+    pub webhooks: webhooks::Options,
 }
 
 impl Options {
@@ -92,6 +99,7 @@ impl Options {
             access: Access::default(),
             ops_listen: None,
             sweeper: SweeperOptions::default(),
+            webhooks: webhooks::Options::default(),
         }
     }
 }
@@ -141,11 +149,20 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     let read_model = SqliteReadModel::open(&options.data_dir).await;
     let model = Arc::new(read_model.clone());
     let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
+    let queue = SqliteQueue::open(&options.data_dir.join("jobs.sqlite")).await?;
+    let queue = Arc::new(queue);
+    let parts = webhooks::Parts {
+        log: log.clone(),
+        queue: queue.clone(),
+        data_dir: &options.data_dir,
+        public_url: options.public_url.as_ref(),
+    };
+    let wired = webhooks::wire(parts, options.webhooks.clone()).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
     let addr = listener.local_addr()?;
-    let made = Made { log, facilitator, keys, read_model, reads, ops };
+    let made = Made { log, facilitator, keys, read_model, reads, ops, queue, wired };
     Ok(run(options, (addr, listener), made))
 }
 
@@ -177,22 +194,29 @@ struct Made {
     read_model: SqliteReadModel,
     reads: Arc<Reads>,
     ops: Option<Ops>,
+    queue: Arc<SqliteQueue>,
+    wired: Wired,
 }
 
 fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made) -> Running {
-    let Made { log, facilitator, keys, read_model, reads, ops } = made;
+    let Made { log, facilitator, keys, read_model, reads, ops, queue, wired } = made;
     let shutdown = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
     let projector = Projector::new(Arc::clone(&reads));
     let resolver = Resolver::new(Arc::clone(&facilitator));
     let sweeper = Sweeper::new(Arc::clone(&facilitator), follower_status.clone(), options.sweeper);
+    let Wired { webhooks, dispatcher, handler } = wired;
+    let handlers = Handlers::from([(JobKind::DeliverWebhook, handler)]);
+    let runner = Runner::new(queue, handlers, RunnerOptions::default());
     let token = || shutdown.clone();
-    let (t1, t2, t3, t4) = (token(), token(), token(), token());
+    let (t1, t2, t3, t4, t5, t6) = (token(), token(), token(), token(), token(), token());
     tasks.spawn(async move { Ok(follower.run(t1).await?) });
     tasks.spawn(async move { Ok(projector.run(t2).await?) });
     tasks.spawn(async move { Ok(resolver.run(t3).await?) });
     tasks.spawn(async move { Ok(sweeper.run(t4).await?) });
+    tasks.spawn(async move { Ok(dispatcher.run(t5).await?) });
+    tasks.spawn(async move { Ok(runner.run(t6).await?) });
 
     let audit = audit::run(Arc::clone(&log), AuditOptions::default());
     let until = shutdown.clone();
@@ -233,7 +257,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, health, readiness };
+    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, webhooks, health, readiness };
     let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {

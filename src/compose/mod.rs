@@ -7,3 +7,4 @@ pub mod health;
 mod ops;
 mod ready;
 pub mod wallet;
+pub mod webhooks;

@@ -57,7 +57,7 @@ impl Webhooks {
             // One read of a stream: a schedule's tries, and hundreds made by hand.
             let recorded = log.read_stream(stream, 0).await?;
             let found = recorded.iter().filter_map(tried);
-            let last = found.clone().last().map(|tried| tried.verification);
+            let of = found.clone().next().map(|tried| tried.verification);
             let is_asked = |tried: &&WebhookDelivered| {
                 asked.outcome.is_none_or(|outcome| outcome == tried.outcome)
             };
@@ -65,7 +65,7 @@ impl Webhooks {
             tries += recorded.len();
             let is_full = index + 1 == max || (tries >= TRIES_MAX && index + 1 < streams.len());
             if is_full && asked.verification.is_none() {
-                page.next = last;
+                page.next = of;
                 break;
             }
         }
