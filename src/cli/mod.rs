@@ -17,6 +17,7 @@ pub mod schemas;
 pub mod serve;
 pub mod simchain;
 pub mod wallet;
+pub mod webhooks;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ enum Command {
     Schemas(schemas::Args),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
+    Webhooks(Box<webhooks::Args>),
     Serve(serve::Args),
 }
 
@@ -67,7 +69,8 @@ impl Command {
             | Self::Man(_)
             | Self::Pay(_)
             | Self::Schemas(_)
-            | Self::Wallet(_) => "warn",
+            | Self::Wallet(_)
+            | Self::Webhooks(_) => "warn",
         }
     }
 
@@ -86,6 +89,7 @@ impl Command {
             Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,
+            Self::Webhooks(args) => webhooks::run(*args).await,
             Self::Serve(args) => serve::run(args).await,
         }
     }
