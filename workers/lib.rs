@@ -15,3 +15,4 @@ pub mod resolver;
 pub mod runner;
 pub mod sweeper;
 pub mod webhooks;
+pub mod worker;

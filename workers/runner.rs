@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::{Backoff, wait_after};
 use crate::error::Error;
 use crate::jobs::{Handlers, Ran, Registered};
-use crate::queue::{Settled, Taken, Try, Work, Worked};
+use crate::queue::{Settled, Taken, Worked};
+use crate::worker::{Try, Work};
 
 /// First and longest wait before a queue that failed is asked again.
 const RETRY_QUEUE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -85,12 +86,12 @@ impl Runner {
     }
 }
 
-/// Begins anew whenever the queue has failed: apalis' workers do not outlive one error.
+/// Begins anew, as another worker, whenever the queue has failed.
 async fn keep_working(queue: Arc<dyn Worked>, work: Work) {
     let mut backoff = Backoff::new(RETRY_QUEUE.0, RETRY_QUEUE.1);
     while !work.stop.is_cancelled() {
         let began = tokio::time::Instant::now();
-        let Err(error) = queue.work(work.clone()).await else { continue };
+        let Err(error) = work.run(&*queue).await else { continue };
         if work.stop.is_cancelled() {
             return;
         }

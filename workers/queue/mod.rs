@@ -3,22 +3,20 @@
 //!
 //! When a job is tried again and when it is given up is not apalis' business here: a try is begun and
 //! settled by [`Worked`], so that both are durable before anything else happens, and no retry holds a
-//! worker. Each queue of apalis is one kind of job.
+//! worker. Nor is polling: `crate::worker` does it. Each queue of apalis is one kind of job.
 
 pub mod redis;
 pub mod sqlite;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{BoxDynError, TaskId};
+use apalis::prelude::{Task, WorkerContext};
 use async_trait::async_trait;
 use ccd402_app::ports::queue::{Job, JobId, JobKind, JobQueue, QueueError};
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
 use serde::Deserialize as _;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -29,9 +27,7 @@ pub const WAITING_MAX: u64 = 4_000;
 /// Jobs of a kind that are kept after they failed for good; the oldest go first.
 pub const DEAD_MAX: u64 = 10_000;
 /// How often a worker says that it lives, and how often it may fail to.
-const HEARTBEAT: (Duration, usize) = (Duration::from_secs(1), 3);
-/// How often a worker looks for jobs.
-const POLL: Duration = Duration::from_millis(100);
+pub(crate) const HEARTBEAT: (Duration, usize) = (Duration::from_secs(1), 3);
 /// How long the why of a failed try may be.
 const WHY_BYTES_MAX: usize = 1_024;
 
@@ -84,66 +80,59 @@ pub trait Try: Send + Sync {
     async fn run(&self, taken: Taken);
 }
 
+/// A worker of one kind of job, by a name that no other ever has: two workers of one name would take
+/// each other for gone.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    kind: JobKind,
+    context: WorkerContext,
+}
+
+impl Worker {
+    /// A new one.
+    #[must_use]
+    pub fn new(kind: JobKind) -> Self {
+        let name = format!("{kind}-{}", Uuid::now_v7());
+        Self { kind, context: WorkerContext::new(&name) }
+    }
+
+    fn name(&self) -> &str {
+        self.context.name()
+    }
+
+    /// A job that the worker was handed by apalis.
+    fn taken(&self, task: Task<Vec<u8>>) -> Result<Taken, QueueError> {
+        let id = task.task_id().and_then(|id| job_id(&id.to_string()));
+        let id = id.ok_or_else(|| unavailable("a task's id is no ULID"))?;
+        // What is not even JSON is a job that nobody knows: it ends as a dead letter.
+        let args = serde_json::from_slice(&task.args).unwrap_or_default();
+        Ok(Taken { id, kind: self.kind, worker: self.name().to_owned(), args })
+    }
+}
+
 /// A queue with workers.
 #[async_trait]
 pub trait Worked: JobQueue {
+    /// Makes a worker known, so that it can be handed jobs.
+    async fn register(&self, worker: &Worker) -> Result<(), QueueError>;
+
+    /// Says that a worker lives, and takes back the jobs of those of its kind that are gone.
+    ///
+    /// # Errors
+    /// Also where the queue knows the worker no more: begin anew, as another one.
+    async fn beat(&self, worker: &Worker) -> Result<(), QueueError>;
+
+    /// Hands a worker jobs that are due, at most `max`.
+    async fn fetch(&self, worker: &Worker, max: usize) -> Result<Vec<Taken>, QueueError>;
+
     /// Counts a try, and says how many there were; `None` where the job is not the worker's any more.
     async fn begin(&self, taken: &Taken) -> Result<Option<u32>, QueueError>;
 
     /// Says what happens to the job; nothing where it is not the worker's any more.
     async fn settle(&self, taken: &Taken, settled: &Settled) -> Result<(), QueueError>;
 
-    /// Works on the jobs of a kind until told to stop; then what runs ends first.
-    ///
-    /// # Errors
-    /// Where the queue fails: begin anew, under another name.
-    async fn work(&self, work: Work) -> Result<(), QueueError>;
-}
-
-/// What a worker is to do.
-#[derive(Clone)]
-pub struct Work {
-    /// Jobs of which kind.
-    pub kind: JobKind,
-    /// How many at the same time.
-    pub at_once: usize,
-    /// How.
-    pub tries: Arc<dyn Try>,
-    /// Until when.
-    pub stop: CancellationToken,
-}
-
-impl Work {
-    /// A worker's name: two workers of one name would take each other for gone, and a name cannot be
-    /// taken again before it has been silent for long.
-    fn worker_name(&self) -> String {
-        format!("{}-{}", self.kind, Uuid::now_v7())
-    }
-
-    /// What an apalis worker calls for each job.
-    fn handler(
-        &self,
-        worker: &str,
-    ) -> impl Fn(Value, TaskId) -> BoxFuture<'static, Result<(), BoxDynError>> + Clone + use<> {
-        let (work, worker) = (self.clone(), worker.to_owned());
-        move |args, id| {
-            let (tries, kind, worker) = (Arc::clone(&work.tries), work.kind, worker.clone());
-            Box::pin(async move {
-                let id = job_id(&id.to_string()).ok_or("a task's id is no ULID")?;
-                tries.run(Taken { id, kind, worker, args }).await;
-                Ok(())
-            })
-        }
-    }
-
-    /// Ends when the work is to stop.
-    fn stopped(&self) -> impl Future<Output = std::io::Result<()>> + Send + use<> {
-        let stop = self.stop.clone();
-        async move {
-            stop.cancelled_owned().await;
-            Ok(())
-        }
-    }
+    /// Changes whenever this process has made a job due.
+    fn pushed(&self) -> watch::Receiver<u64>;
 }
 
 /// An id as apalis' backends write it: they read task ids as ULIDs, which have as many bits.

@@ -1,14 +1,15 @@
 //! The job queue in Redis, through apalis-redis: for who runs one already, or shares it.
 //!
-//! apalis queues, fetches, keeps its workers' heartbeats and takes back the jobs of those that are
-//! gone. Beginning, settling and looking are scripts on its keys here: apalis settles jobs as it sees
-//! fit, whatever the handler said. A database of Redis belongs to one log.
+//! Queueing and fetching are apalis' scripts. Heartbeats, beginning, settling and looking are scripts
+//! of our own on its keys: apalis settles jobs as it sees fit, whatever the handler said. A database of
+//! Redis belongs to one log.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{BackendExt as _, TaskBuilder, TaskId, WorkerBuilder};
-use apalis_redis::{Config, RedisStorage, queries};
+use apalis::prelude::{TaskBuilder, TaskId};
+use apalis_redis::{Config, queries};
 use async_trait::async_trait;
 use ccd402_app::ports::log::Position;
 use ccd402_app::ports::queue::{
@@ -17,11 +18,11 @@ use ccd402_app::ports::queue::{
 use chrono::{DateTime, Utc};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands as _, Client, RedisResult, Script};
-use tower::limit::ConcurrencyLimitLayer;
+use tokio::sync::watch;
 
 use crate::queue::{
-    DEAD_MAX, HEARTBEAT, POLL, Settled, Taken, WAITING_MAX, Work, Worked, clipped, job_id,
-    queue_name, seconds, task_id, unavailable,
+    DEAD_MAX, HEARTBEAT, Settled, Taken, WAITING_MAX, Worked, Worker, clipped, job_id, queue_name,
+    seconds, task_id, unavailable,
 };
 
 /// How long Redis may take to connect, and to answer.
@@ -32,6 +33,8 @@ const NAME_TAKEN: Duration = Duration::from_secs(3_600);
 /// Where it is noted how far the log was read.
 const CHECKPOINTS: &str = "ccd402:checkpoints";
 
+/// Says that a worker lives, and takes back the jobs of those that are gone.
+const BEAT: &str = include_str!("lua/beat.lua");
 /// Scripts over the keys of one job, in the order of [`on_job`].
 const BEGIN: &str = include_str!("lua/begin.lua");
 const SETTLE: &str = include_str!("lua/settle.lua");
@@ -47,6 +50,7 @@ type Read = (Vec<u8>, String, u32, Option<f64>, Option<String>);
 pub struct RedisQueue {
     redis: ConnectionManager,
     waiting_max: u64,
+    pushed: Arc<watch::Sender<u64>>,
 }
 
 impl RedisQueue {
@@ -61,7 +65,8 @@ impl RedisQueue {
             .set_response_timeout(Some(ANSWER))
             .set_number_of_retries(1);
         let redis = ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?;
-        Ok(Self { redis, waiting_max: WAITING_MAX })
+        let pushed = Arc::new(watch::Sender::new(0));
+        Ok(Self { redis, waiting_max: WAITING_MAX, pushed })
     }
 
     /// The same queue with another bound on the jobs of a kind that wait or run.
@@ -169,6 +174,7 @@ impl JobQueue for RedisQueue {
                 self.push_kind(kind, &jobs).await?;
             }
         }
+        self.pushed.send_modify(|times| *times += 1);
         Ok(())
     }
 
@@ -206,7 +212,9 @@ impl JobQueue for RedisQueue {
     }
 
     async fn retry(&self, id: JobId) -> Result<bool, QueueError> {
-        self.change(RETRY, id).await
+        let changed = self.change(RETRY, id).await;
+        self.pushed.send_modify(|times| *times += 1);
+        changed
     }
 
     async fn drop_job(&self, id: JobId) -> Result<bool, QueueError> {
@@ -252,6 +260,35 @@ impl JobQueue for RedisQueue {
 
 #[async_trait]
 impl Worked for RedisQueue {
+    async fn register(&self, worker: &Worker) -> Result<(), QueueError> {
+        let workers = config(worker.kind).workers_set();
+        let mut redis = self.redis.clone();
+        redis.zadd(workers, worker.name(), Utc::now().timestamp()).await.map_err(unavailable)
+    }
+
+    async fn beat(&self, worker: &Worker) -> Result<(), QueueError> {
+        let config = config(worker.kind);
+        let now = Utc::now().timestamp();
+        let silent = i64::try_from(config.orphaned_duration().as_secs()).unwrap_or(i64::MAX);
+        let is_known: bool = Script::new(BEAT)
+            .key(config.workers_set())
+            .key(config.active_jobs_list())
+            .key(config.inflight_jobs_set())
+            .arg(worker.name())
+            .arg(now)
+            .arg(now - silent)
+            .invoke_async(&mut self.redis.clone())
+            .await
+            .map_err(unavailable)?;
+        if is_known { Ok(()) } else { Err(unavailable("the queue knows this worker no more")) }
+    }
+
+    async fn fetch(&self, worker: &Worker, max: usize) -> Result<Vec<Taken>, QueueError> {
+        let config = config(worker.kind).batch_size(max);
+        let tasks = queries::fetch_next(&mut self.redis.clone(), &worker.context, &config).await;
+        tasks.map_err(unavailable)?.into_iter().map(|task| worker.taken(task)).collect()
+    }
+
     async fn begin(&self, taken: &Taken) -> Result<Option<u32>, QueueError> {
         on_job(&Script::new(BEGIN), taken.kind, &task_id(taken.id))
             .key(inflight_key(taken))
@@ -278,24 +315,14 @@ impl Worked for RedisQueue {
             .map_err(unavailable)
     }
 
-    async fn work(&self, work: Work) -> Result<(), QueueError> {
-        let name = work.worker_name();
-        let storage = RedisStorage::<serde_json::Value>::new(self.redis.clone());
-        WorkerBuilder::new(name.as_str())
-            .backend(storage.with_config(config(work.kind)).poll_with_interval(POLL))
-            .layer(ConcurrencyLimitLayer::new(work.at_once))
-            .build(work.handler(&name))
-            .run_until(work.stopped())
-            .await
-            .map_err(unavailable)
+    fn pushed(&self) -> watch::Receiver<u64> {
+        self.pushed.subscribe()
     }
 }
 
 fn config(kind: JobKind) -> Config {
     Config::default()
         .queue(queue_name(kind))
-        // More at once would stand in a buffer, and while they do no heartbeat is sent.
-        .batch_size(1)
         .heartbeat_interval(HEARTBEAT.0)
         .missed_heartbeats(HEARTBEAT.1)
         .idempotency_ttl(Some(NAME_TAKEN))

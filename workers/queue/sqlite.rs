@@ -1,99 +1,41 @@
-//! The job queue in a SQLite file of its own, through apalis-sqlite: the embedded default.
+//! The job queue in a SQLite file of its own, on the tables of apalis-sqlite: the embedded default.
 //!
-//! apalis fetches jobs, keeps its workers' heartbeats and takes back the jobs of those that are gone.
-//! Queueing, settling and looking are statements on its table here, because apalis offers none that
-//! are idempotent and bounded. One process owns the file.
+//! Queueing and looking are statements of our own, because apalis offers none that are idempotent
+//! and bounded. One process owns the file.
 
-use std::path::{Path, PathBuf};
+mod file;
+mod held;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{BackendExt as _, WorkerBuilder};
-use apalis_sqlite::{Config, SqliteStorage};
 use async_trait::async_trait;
 use ccd402_app::ports::log::Position;
 use ccd402_app::ports::queue::{
     Job, JobId, JobKind, JobQueue, JobStatus, QueueDepth, QueueError, Queued,
 };
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteSynchronous;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
-use tower::limit::ConcurrencyLimitLayer;
+use tokio::sync::watch;
 
-use crate::queue::{
-    DEAD_MAX, HEARTBEAT, POLL, Settled, Taken, WAITING_MAX, Work, Worked, clipped, job_id, kind_of,
-    queue_name, seconds, task_id, unavailable,
-};
+use crate::queue::{job_id, kind_of, queue_name, task_id, unavailable};
 
-/// How long a statement waits for another process that looks into the file.
-const BUSY: Duration = Duration::from_secs(5);
-/// Connections of apalis: a worker of each kind fetches, says that it lives, and takes back.
-const FETCHING_MAX: u32 = 16;
 /// apalis gives a job up after so many tries; it is asked never to.
 const NEVER: i64 = i32::MAX as i64;
-/// How an error begins that a check of the file has found.
-const BROKEN: &str = "the file is broken";
 /// Jobs that wait or run.
 const LIVE: &str = "status IN ('Pending', 'Queued', 'Running', 'Failed')";
 
 /// A job queue in a file.
 #[derive(Debug, Clone)]
 pub struct SqliteQueue {
+    /// One connection: statements queue for it in order, and none is refused as busy.
     pool: SqlitePool,
-    /// apalis' own. A worker with no free slot is not polled, and may hold a connection while it
-    /// fetches: on the one of ours it would keep everybody from settling a job.
-    fetching: SqlitePool,
     waiting_max: u64,
+    pushed: Arc<watch::Sender<u64>>,
 }
 
 impl SqliteQueue {
-    /// Opens the file, making it where it is missing. Jobs that a killed process held wait again. A
-    /// file that is broken is moved aside: what it held is derived from the log again.
-    ///
-    /// # Errors
-    /// Where the file cannot be used.
-    pub async fn open(path: &Path) -> Result<Self, QueueError> {
-        match Self::try_open(path).await {
-            Err(error) if is_broken(&error) => {
-                let aside =
-                    path.with_extension(format!("broken-{}", Utc::now().timestamp_millis()));
-                tracing::error!(%error, aside = %aside.display(), "the file of jobs is broken");
-                for end in ["", "-wal", "-shm"] {
-                    let part = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-                    if part(path).exists() {
-                        std::fs::rename(part(path), part(&aside)).map_err(unavailable)?;
-                    }
-                }
-                Self::try_open(path).await.map_err(unavailable)
-            }
-            opened => opened.map_err(unavailable),
-        }
-    }
-
-    async fn try_open(path: &Path) -> Result<Self, sqlx::Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY);
-        // One connection: statements queue for it in order, and none is refused as busy.
-        let pool =
-            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        let sound: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await?;
-        if sound != "ok" {
-            return Err(sqlx::Error::Protocol(format!("{BROKEN}: {sound}")));
-        }
-        SqliteStorage::setup(&pool)
-            .await
-            .map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
-        let fetching = SqlitePoolOptions::new().max_connections(FETCHING_MAX);
-        let fetching = fetching.connect_lazy_with(options);
-        let queue = Self { pool, fetching, waiting_max: WAITING_MAX };
-        queue.prepare().await?;
-        Ok(queue)
-    }
-
     /// The same queue with another bound on the jobs of a kind that wait or run.
     #[must_use]
     pub fn with_waiting_max(mut self, waiting_max: u64) -> Self {
@@ -105,22 +47,6 @@ impl SqliteQueue {
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
-    }
-
-    async fn prepare(&self) -> Result<(), sqlx::Error> {
-        // apalis' setup has turned durability off on its connection.
-        sqlx::query("PRAGMA synchronous = NORMAL").execute(&self.pool).await?;
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for statement in [
-            "CREATE TABLE IF NOT EXISTS Checkpoints (name TEXT PRIMARY KEY, position INTEGER NOT NULL)",
-            "UPDATE Jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL \
-             WHERE status IN ('Queued', 'Running')",
-            "DELETE FROM Jobs WHERE status = 'Done'",
-            "DELETE FROM Workers WHERE NOT EXISTS (SELECT 1 FROM Jobs WHERE lock_by = Workers.id)",
-        ] {
-            sqlx::query(statement).execute(&mut *tx).await?;
-        }
-        tx.commit().await
     }
 
     async fn insert(&self, jobs: &[Job]) -> Result<bool, sqlx::Error> {
@@ -152,35 +78,16 @@ impl SqliteQueue {
         tx.commit().await?;
         Ok(true)
     }
-
-    async fn bury(&self, taken: &Taken, why: &str) -> Result<(), sqlx::Error> {
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(
-            "UPDATE Jobs SET status = 'Killed', done_at = ?3, lock_by = NULL, lock_at = NULL, \
-             last_result = ?4 WHERE id = ?1 AND lock_by = ?2",
-        )
-        .bind(task_id(taken.id))
-        .bind(&taken.worker)
-        .bind(Utc::now().timestamp())
-        .bind(result(why))
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
-            "DELETE FROM Jobs WHERE id IN (SELECT id FROM Jobs WHERE job_type = ?1 \
-             AND status = 'Killed' ORDER BY done_at DESC, id LIMIT -1 OFFSET ?2)",
-        )
-        .bind(queue_name(taken.kind))
-        .bind(i64::try_from(DEAD_MAX).unwrap_or(i64::MAX))
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
-    }
 }
 
 #[async_trait]
 impl JobQueue for SqliteQueue {
     async fn push(&self, jobs: &[Job]) -> Result<(), QueueError> {
-        if self.insert(jobs).await.map_err(unavailable)? { Ok(()) } else { Err(QueueError::Full) }
+        if !self.insert(jobs).await.map_err(unavailable)? {
+            return Err(QueueError::Full);
+        }
+        self.pushed.send_modify(|times| *times += 1);
+        Ok(())
     }
 
     async fn list(
@@ -224,6 +131,7 @@ impl JobQueue for SqliteQueue {
         .execute(&self.pool)
         .await
         .map_err(unavailable)?;
+        self.pushed.send_modify(|times| *times += 1);
         Ok(done.rows_affected() > 0)
     }
 
@@ -276,74 +184,6 @@ impl JobQueue for SqliteQueue {
     }
 }
 
-#[async_trait]
-impl Worked for SqliteQueue {
-    async fn begin(&self, taken: &Taken) -> Result<Option<u32>, QueueError> {
-        let attempts: Option<i64> = sqlx::query_scalar(
-            "UPDATE Jobs SET status = 'Running', attempts = attempts + 1 \
-             WHERE id = ?1 AND lock_by = ?2 RETURNING attempts",
-        )
-        .bind(task_id(taken.id))
-        .bind(&taken.worker)
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(unavailable)?;
-        Ok(attempts.map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX)))
-    }
-
-    async fn settle(&self, taken: &Taken, settled: &Settled) -> Result<(), QueueError> {
-        let (id, pool) = (task_id(taken.id), &self.pool);
-        let settled = match settled {
-            Settled::Done => {
-                let delete = sqlx::query("DELETE FROM Jobs WHERE id = ?1 AND lock_by = ?2");
-                delete.bind(id).bind(&taken.worker).execute(pool).await.map(drop)
-            }
-            Settled::Again { at, why } => sqlx::query(
-                "UPDATE Jobs SET status = 'Pending', run_at = ?3, last_result = ?4, \
-                 lock_by = NULL, lock_at = NULL WHERE id = ?1 AND lock_by = ?2",
-            )
-            .bind(id)
-            .bind(&taken.worker)
-            .bind(seconds(*at))
-            .bind(result(why))
-            .execute(pool)
-            .await
-            .map(drop),
-            Settled::Dead { why } => self.bury(taken, why).await,
-        };
-        settled.map_err(unavailable)
-    }
-
-    async fn work(&self, work: Work) -> Result<(), QueueError> {
-        let name = work.worker_name();
-        let config = Config::default()
-            .queue(queue_name(work.kind))
-            // More at once would stand in a buffer, and while they do no heartbeat is sent.
-            .batch_size(1)
-            .heartbeat_interval(HEARTBEAT.0)
-            .missed_heartbeats(HEARTBEAT.1)
-            .lock_tasks(false)
-            .persist_results(false);
-        let storage = SqliteStorage::<serde_json::Value>::new(&self.fetching).with_config(config);
-        WorkerBuilder::new(name.as_str())
-            .backend(storage.poll_with_interval(POLL))
-            .layer(ConcurrencyLimitLayer::new(work.at_once))
-            .build(work.handler(&name))
-            .run_until(work.stopped())
-            .await
-            .map_err(unavailable)
-    }
-}
-
-/// Whether an error says that the file is none of SQLite's, or was damaged.
-fn is_broken(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("11" | "26")),
-        sqlx::Error::Protocol(said) => said.starts_with(BROKEN),
-        _ => false,
-    }
-}
-
 async fn live(connection: &mut SqliteConnection, kind: JobKind) -> Result<u64, sqlx::Error> {
     let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
         "SELECT COUNT(*) FROM Jobs WHERE job_type = ?1 AND {LIVE}"
@@ -352,11 +192,6 @@ async fn live(connection: &mut SqliteConnection, kind: JobKind) -> Result<u64, s
     .fetch_one(connection)
     .await?;
     Ok(count.unsigned_abs())
-}
-
-/// What went wrong, as apalis writes results.
-fn result(why: &str) -> String {
-    serde_json::json!({ "Err": clipped(why) }).to_string()
 }
 
 /// A row as a job; `None` for one that another version of this software queued.
