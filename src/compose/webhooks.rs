@@ -24,7 +24,7 @@ use ipnet::IpNet;
 /// Where in the data directory the key lies that all secrets of webhooks are derived from.
 pub const KEY_FILE: &str = "webhook.key";
 /// Deliveries that are worked on at the same time. Each mostly waits for its receiver.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 256;
 
 /// How webhooks are told.
 #[derive(Debug, Clone)]

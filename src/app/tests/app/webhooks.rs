@@ -61,7 +61,7 @@ async fn other_verifications_do_not_wait_for_one_that_fails() {
     kit.bench.finalize(&[&first, &second]).await;
     kit.run().await;
     assert_eq!(kit.receiver.arrived().len(), 2);
-    assert_eq!(kit.jobs.len(), 1);
+    assert!(kit.dispatch.next_due().is_some(), "the first is tried again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,4 +260,38 @@ async fn deliveries_are_listed_by_verification_and_by_what_they_came_to() {
     let outcomes: Vec<_> = one.deliveries.iter().map(|tried| tried.outcome).collect();
     assert_eq!(outcomes, [DeliveryOutcome::Failed, DeliveryOutcome::Delivered]);
     assert!(one.deliveries.iter().all(|tried| tried.verification == of));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_takes_nothing_leaves_the_queue_to_the_others() {
+    let mut kit = Kit::new().await;
+    kit.create(None).await;
+    let handed: Vec<_> = (1..=100).map(Handed::by).collect();
+    for one in &handed {
+        kit.bench.submit(one).await;
+    }
+    kit.bench.finalize(&handed.iter().collect::<Vec<_>>()).await;
+    kit.find().await;
+    assert_eq!(kit.jobs.len(), 32, "of a hundred");
+    kit.receiver.will_answer(&[500; 100]);
+    kit.run().await;
+    assert_eq!(kit.receiver.arrived().len(), 100, "each is tried once");
+    assert!(kit.dispatch.queued().is_empty(), "what is due later waits in memory");
+    kit.run_out().await;
+    assert_eq!(kit.receiver.arrived().len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_queue_lost_is_named_again() {
+    let mut kit = Kit::new().await;
+    kit.create(None).await;
+    kit.confirmed(&Handed::by(1)).await;
+    kit.find().await;
+    let lost = std::mem::take(&mut kit.jobs);
+    kit.find().await;
+    assert!(kit.jobs.is_empty(), "it is thought to be queued");
+    kit.jobs.extend(kit.dispatch.queued());
+    assert_eq!(kit.jobs, lost);
+    kit.run_out().await;
+    assert_eq!(names(&kit.receiver.arrived()), ["confirmed"]);
 }

@@ -1,6 +1,6 @@
 //! Webhooks over the log in memory, a receiver that answers as it is told, and a driven clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use ccd402_app::ports::webhooks::{Message, Sent, Told, UrlRefused, WebhookSender
 use ccd402_app::webhooks::create::NewWebhook;
 use ccd402_app::webhooks::dispatch::Dispatch;
 use ccd402_app::webhooks::secret::SecretKey;
-use ccd402_app::webhooks::{Delivered, Options, Ports, Webhooks};
+use ccd402_app::webhooks::{Options, Ports, Webhooks};
 use ccd402_domain::ids::{VerificationId, WebhookId};
 use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_domain::webhook::event::Answer;
@@ -85,7 +85,7 @@ pub(super) struct Kit {
     pub(super) receiver: Arc<Receiver>,
     pub(super) webhooks: Arc<Webhooks>,
     pub(super) dispatch: Dispatch,
-    pub(super) jobs: BTreeMap<Job, DateTime<Utc>>,
+    pub(super) jobs: BTreeSet<Job>,
 }
 
 impl Kit {
@@ -94,7 +94,7 @@ impl Kit {
         let receiver = Arc::new(Receiver::default());
         let webhooks = webhooks(&bench, &receiver);
         let dispatch = Dispatch::begin(webhooks.clone()).await.unwrap();
-        Self { bench, receiver, webhooks, dispatch, jobs: BTreeMap::new() }
+        Self { bench, receiver, webhooks, dispatch, jobs: BTreeSet::new() }
     }
 
     /// The process dies, and with it the queue.
@@ -110,34 +110,24 @@ impl Kit {
         made.unwrap().0.id
     }
 
-    /// Queues what the log calls for.
+    /// Queues what is due.
     pub(super) async fn find(&mut self) {
-        let mut found = self.dispatch.outstanding();
         loop {
-            let page = self.dispatch.advance().await.unwrap();
-            found.extend(page.jobs);
-            if page.is_all {
-                break;
+            let found = self.dispatch.advance().await.unwrap();
+            self.jobs.extend(found.jobs);
+            if found.is_all {
+                return;
             }
-        }
-        let now = self.bench.clock.now();
-        for job in found {
-            self.jobs.entry(job).or_insert(now);
         }
     }
 
-    /// Runs what is due, once.
+    /// Runs what is queued, until there is no more that is due.
     pub(super) async fn run(&mut self) {
         self.find().await;
-        let now = self.bench.clock.now();
-        let due: Vec<Job> =
-            self.jobs.iter().filter(|(_, at)| **at <= now).map(|(job, _)| *job).collect();
-        for job in due {
+        while let Some(job) = self.jobs.pop_first() {
             let Job::DeliverWebhook { webhook, position } = job else { panic!("{job}") };
-            match self.webhooks.deliver(WebhookId(webhook), position).await.unwrap() {
-                Delivered::Done => drop(self.jobs.remove(&job)),
-                Delivered::Due(at) => drop(self.jobs.insert(job, at)),
-            }
+            self.webhooks.deliver(WebhookId(webhook), position).await.unwrap();
+            self.find().await;
         }
     }
 
@@ -146,11 +136,8 @@ impl Kit {
         let begun_at = self.bench.clock.now();
         loop {
             self.run().await;
-            self.find().await;
-            let Some(next) = self.jobs.values().min().copied() else {
-                return self.bench.clock.now() - begun_at;
-            };
             let now = self.bench.clock.now();
+            let Some(next) = self.dispatch.next_due() else { return now - begun_at };
             self.bench.clock.advance((next - now).max(TimeDelta::zero()));
         }
     }
