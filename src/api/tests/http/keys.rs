@@ -4,7 +4,7 @@ use ccd402_domain::key::scope::Scope;
 use chrono::TimeDelta;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::holder::{Holder, because, holder, limited, limits, refusal, with_keys};
 use crate::support::purchase::Purchase;

@@ -60,7 +60,7 @@ async fn a_message_shows_the_verification_as_it_was_and_where_that_stands() {
     let confirmed = answer(shop.get(&verification)).await.1;
     let positions = positions(&shop, &verification).await;
     let [requested_at, confirmed_at] = positions[..] else { panic!("{positions:?}") };
-    assert_eq!(deliver(&api, &webhook, confirmed_at).await, Delivered::Done);
+    assert_eq!(deliver(&api, &webhook, confirmed_at).await, Delivered::Ended);
     let told = arrived(&api);
     let wanted = |name: &str, position: u64, shown: &Value| {
         json!({
@@ -120,7 +120,7 @@ async fn deliveries_are_listed_with_answers_and_sent_again_in_order() {
         assert_eq!(refused, because(404, "delivery_not_found"), "{position}");
     }
 
-    assert_eq!(deliver(&api, &webhook, second).await, Delivered::Done);
+    assert_eq!(deliver(&api, &webhook, second).await, Delivered::Ended);
     let list = async |query: &str| {
         let path = path(&webhook, &format!("/deliveries{query}"));
         answer(shop.get(&path)).await.1["deliveries"].as_array().unwrap().clone()
