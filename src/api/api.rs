@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use bytes::Bytes;
 use ccd402_app::facilitator::Facilitator;
+use ccd402_app::ports::queue::JobQueue;
+use ccd402_app::reads::Reads;
 use ccd402_domain::ids::VerificationId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -20,6 +22,8 @@ use crate::streams::Streams;
 /// What every route shares.
 pub(crate) struct Api {
     pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) reads: Arc<Reads>,
+    pub(crate) queue: Option<Arc<dyn JobQueue>>,
     pub(crate) options: Options,
     pub(crate) health: Health,
     readiness: Readiness,
@@ -30,7 +34,7 @@ pub(crate) struct Api {
     pub(crate) supported: Bytes,
     /// One permit a batch.
     pub(crate) batches: Semaphore,
-    /// The permit to check the log.
+    /// The permit to read the whole log, to check it or what was made of it.
     pub(crate) checks: Arc<Semaphore>,
     /// The event streams that are open.
     pub(crate) streams: Arc<Streams>,
@@ -52,7 +56,7 @@ impl FromRef<Arc<Api>> for Readiness {
 
 impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
-        let Parts { facilitator, keys, health, readiness } = parts;
+        let Parts { facilitator, reads, queue, keys, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
         let base = options.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
@@ -66,6 +70,8 @@ impl Api {
             status_prefix: format!("{base}/v1/verifications/"),
             access: Access::new(keys, options.require_keys),
             facilitator,
+            reads,
+            queue,
             options,
             health,
             readiness,

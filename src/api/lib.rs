@@ -9,6 +9,7 @@ mod around;
 mod body;
 mod caller;
 mod fault;
+mod filter;
 mod headers;
 pub mod health;
 mod items;
@@ -26,6 +27,7 @@ mod reply;
 mod request_id;
 mod routes;
 pub mod server;
+mod sheet;
 mod streams;
 mod wire;
 
@@ -39,8 +41,8 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    check, docs, errors, events, health as health_route, keys, log, probes, release, settle, show,
-    stream, submit, supported, unknown, verify,
+    check, compare, docs, errors, events, health as health_route, keys, list, log, probes, rebuild,
+    release, settle, show, stats, stream, submit, supported, unknown, verify,
 };
 
 /// Every route over these parts.
@@ -53,10 +55,13 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/health", get(health_route::health))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
-        .route("/v1/verifications", post(submit::submit))
+        .route("/v1/verifications", post(submit::submit).get(list::list))
         .route("/v1/verifications/{id}", get(show::show))
         .route("/v1/verifications/{id}/events", get(events::events))
         .route("/v1/verifications/{id}/release", post(release::release))
+        .route("/v1/stats", get(stats::stats))
+        .route("/v1/projections:rebuild", post(rebuild::rebuild))
+        .route("/v1/projections:verify", post(compare::compare))
         .route("/v1/stream", get(stream::stream))
         .route("/v1/events", get(log::lines))
         .route("/v1/events:verify", post(check::check))

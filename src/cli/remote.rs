@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::config::serve::LISTEN_DEFAULT;
 
@@ -32,6 +33,12 @@ pub struct Server {
     key: Option<String>,
 }
 
+/// An answer that comes in lines of JSON, while something goes on.
+pub struct Lines {
+    response: Response,
+    text: Vec<u8>,
+}
+
 /// What a facilitator says where it refuses.
 #[derive(Deserialize)]
 struct Refusal {
@@ -52,6 +59,31 @@ impl Remote {
             .build()
             .context("no HTTP client can be made")?;
         Ok(Server { http, base: base.trim_end_matches('/').to_owned(), key: self.key })
+    }
+}
+
+impl From<Response> for Lines {
+    fn from(response: Response) -> Self {
+        Self { response, text: Vec::new() }
+    }
+}
+
+impl Lines {
+    /// The next line; none at the end.
+    ///
+    /// # Errors
+    /// Where the answer breaks off, or the line is not understood.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+        loop {
+            if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.text.drain(..=end).collect();
+                return serde_json::from_slice(&line).context("the answer is not understood");
+            }
+            match self.response.chunk().await.context("the answer broke off")? {
+                Some(chunk) => self.text.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
     }
 }
 

@@ -233,7 +233,14 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, health, readiness };
+    let parts = Parts {
+        facilitator: Arc::clone(&facilitator),
+        reads: Arc::clone(&reads),
+        queue: None,
+        keys,
+        health,
+        readiness,
+    };
     let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {

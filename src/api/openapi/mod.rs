@@ -7,6 +7,7 @@ mod example;
 mod keys;
 mod log;
 mod operation;
+mod reads;
 mod verifications;
 mod x402;
 
@@ -72,7 +73,13 @@ pub fn document() -> Value {
         .for_serialize();
     let mut schemas = settings.into_generator();
     schemas.subschema_for::<Problem>();
-    let groups = [x402::operations, verifications::operations, log::operations, keys::operations];
+    let groups = [
+        x402::operations,
+        verifications::operations,
+        reads::operations,
+        log::operations,
+        keys::operations,
+    ];
     let mut paths: Map<String, Value> = Map::new();
     for operation in groups.iter().flat_map(|group| group(&mut schemas)) {
         let Operation { method, path, .. } = operation;
@@ -104,9 +111,10 @@ const ABOUT: &str = "Tells resource servers whether a payment is good: for this 
     finally, and for the first time. Native routes live under /v1 and answer problem details \
     (RFC 9457); /verify, /settle and /supported are x402's own.";
 
-const TAGS: [(&str, &str); 4] = [
+const TAGS: [(&str, &str); 5] = [
     ("x402", "The facilitator interface of the x402 specification, versions 1 and 2."),
     ("verifications", "Payments handed in asynchronously, and what became of them."),
+    ("reads", "Lists and statistics, from a read model that follows the event log."),
     ("log", "The event log: the truth from which everything else is derived."),
     ("keys", "API keys: who may call, as whom, and for what."),
 ];

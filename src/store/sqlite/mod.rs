@@ -5,6 +5,7 @@
 //! what is there and swapped in. Nothing is decided by what stands here.
 
 mod codec;
+mod compare;
 mod file;
 mod list;
 mod live;
@@ -20,12 +21,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ccd402_app::ports::log::{Position, Recorded};
 use ccd402_app::ports::read_model::{
-    Checkpoint, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild, Stats, Step,
+    Checkpoint, Comparison, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild, Rows,
+    Stats, Step,
 };
 use ccd402_app::projections::verifications::VERSION;
 use tokio::sync::{RwLock, watch};
 
 pub use self::file::{RowFile, remove};
+use self::compare::{Beside, comparing_in};
 use self::live::Live;
 
 /// SQLite's code of an answer that was cut off.
@@ -62,6 +65,12 @@ impl SqliteReadModel {
     pub async fn open(dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
         let path = path_in(&dir);
+        // What was left by a process that was killed.
+        for left in [building_in(&dir), comparing_in(&dir)] {
+            if let Err(error) = remove(&left) {
+                tracing::warn!(%error, "what was half built could not be removed");
+            }
+        }
         let live = match path.exists() {
             true => Live::open(&path).await.map(Some),
             false => Ok(None),
@@ -173,9 +182,12 @@ impl ReadModel for SqliteReadModel {
     }
 
     async fn rebuild(&self) -> Result<Box<dyn Rebuild>, Error> {
-        let path = building_in(&self.shared.dir);
-        let file = RowFile::create(&path).await?;
-        Ok(Box::new(Building { shared: Arc::clone(&self.shared), file, path }))
+        let file = RowFile::create(&building_in(&self.shared.dir)).await?;
+        Ok(Box::new(Building { shared: Arc::clone(&self.shared), file }))
+    }
+
+    async fn compare(&self) -> Result<Box<dyn Comparison>, Error> {
+        Ok(Box::new(Beside::create(Arc::clone(&self.shared)).await?))
     }
 }
 
@@ -183,11 +195,10 @@ impl ReadModel for SqliteReadModel {
 struct Building {
     shared: Arc<Shared>,
     file: RowFile,
-    path: PathBuf,
 }
 
 #[async_trait]
-impl Rebuild for Building {
+impl Rows for Building {
     fn position(&self) -> Position {
         self.file.position()
     }
@@ -195,11 +206,15 @@ impl Rebuild for Building {
     async fn apply(&mut self, events: &[Recorded]) -> Result<(), Error> {
         self.file.apply(events).await
     }
+}
 
+#[async_trait]
+impl Rebuild for Building {
     async fn swap_in(self: Box<Self>) -> Result<(), Error> {
-        self.file.finish().await?;
-        self.shared.swap(&self.path).await?;
-        self.shared.clear_old()
+        let Self { shared, file } = *self;
+        file.finish().await?;
+        shared.swap(&building_in(&shared.dir)).await?;
+        shared.clear_old()
     }
 }
 

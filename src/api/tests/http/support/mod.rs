@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod log;
 pub(crate) mod purchase;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,10 +17,17 @@ use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
+use ccd402_app::ports::log::EventLog as _;
+use ccd402_app::reads::Reads;
+use ccd402_domain::key::command::Terms;
+use ccd402_domain::key::event::Limits as KeyLimits;
+use ccd402_domain::key::scope::Scope;
 use ccd402_domain::payment::Policy;
+use ccd402_store::sqlite::SqliteReadModel;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +67,7 @@ pub(crate) struct TestApi {
     pub(crate) log: Arc<WatchedLog>,
     pub(crate) clock: Arc<DrivenClock>,
     pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) reads: Arc<Reads>,
     pub(crate) keys: Keys,
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
@@ -66,6 +75,7 @@ pub(crate) struct TestApi {
     pub(crate) http: reqwest::Client,
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinHandle<()>,
+    _dir: TempDir,
 }
 
 impl TestApi {
@@ -95,8 +105,14 @@ impl TestApi {
         let health = Health::default();
         let readiness = Readiness::default();
         let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let model = Arc::new(SqliteReadModel::open(dir.path()).await);
+        let reads = Arc::new(Reads::of(log.clone(), model).await.unwrap());
+        reads.model().rebuild().await.unwrap().swap_in().await.unwrap();
         let parts = Parts {
             facilitator: facilitator.clone(),
+            reads: reads.clone(),
+            queue: None,
             keys: keys.clone(),
             health: health.clone(),
             readiness: readiness.clone(),
@@ -113,6 +129,7 @@ impl TestApi {
             log,
             clock,
             facilitator,
+            reads,
             keys,
             health,
             readiness,
@@ -120,6 +137,7 @@ impl TestApi {
             http,
             shutdown,
             server,
+            _dir: dir,
         }
     }
 
@@ -136,11 +154,36 @@ impl TestApi {
         self.http.post(format!("{}{path}", self.url)).json(body)
     }
 
+    /// The text of a new key of many requests.
+    pub(crate) async fn key(&self, tenant: &str, scopes: &[Scope]) -> String {
+        let many = NonZeroU32::new(10_000).unwrap();
+        let terms = Terms {
+            tenant: tenant.parse().unwrap(),
+            name: "a test".parse().unwrap(),
+            scopes: scopes.iter().copied().collect(),
+            limits: KeyLimits { rate: many, burst: many, in_flight: many },
+            expires_at: Some(beginning() + TimeDelta::days(1)),
+        };
+        self.keys.create(terms).await.unwrap().unwrap().text.reveal()
+    }
+
     /// Asks without waiting for finality, and expects 200.
     pub(crate) async fn ask(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = answer(self.post(path, body).header("prefer", "wait=0")).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         answer
+    }
+
+    /// The read model takes in what the log has: nobody else does here.
+    pub(crate) async fn project(&self) {
+        loop {
+            let position = self.reads.model().position().borrow().unwrap();
+            let events = self.log.read_all(position, 1_000).await.unwrap();
+            if events.is_empty() {
+                return;
+            }
+            self.reads.model().apply(&events).await.unwrap();
+        }
     }
 
     /// The transaction of a purchase becomes final: the chain has it, and the follower meets it.
