@@ -5,7 +5,6 @@
 //! which they go on being written. Nothing is repaired here.
 
 use std::cmp::Ordering;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
@@ -19,7 +18,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
 use super::codec::{get, int, number};
 use super::file::RowFile;
 use super::schema::COLUMNS;
-use super::{Shared, failure, live, path_in};
+use super::{Shared, failure, live};
 
 /// Rows that are read at a time.
 const PAGE: usize = 2_048;
@@ -33,11 +32,6 @@ static ROWS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Where rows are built to be compared.
-pub(super) fn comparing_in(dir: &Path) -> PathBuf {
-    path_in(dir).with_extension("comparing.sqlite")
-}
-
 /// A file beside the one that is read, and a view of that.
 pub(super) struct Beside {
     shared: Arc<Shared>,
@@ -47,7 +41,7 @@ pub(super) struct Beside {
 
 impl Beside {
     pub(super) async fn create(shared: Arc<Shared>) -> Result<Self, Error> {
-        let file = RowFile::create(&comparing_in(&shared.dir)).await?;
+        let file = RowFile::create(&shared.files.comparing()).await?;
         Ok(Self { shared, file, held: None })
     }
 }
@@ -74,7 +68,7 @@ impl Comparison for Beside {
             return Err(Error::Building);
         }
         // One that only reads, and so never tidies up a file that was replaced meanwhile.
-        let options = SqliteConnectOptions::new().filename(path_in(&self.shared.dir));
+        let options = SqliteConnectOptions::new().filename(self.shared.files.live());
         let mut held = options.read_only(true).connect().await.map_err(failure)?;
         sqlx::raw_sql("BEGIN").execute(&mut held).await.map_err(failure)?;
         let position = live::checkpoint(&mut held).await?.position;
