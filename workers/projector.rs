@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ccd402_app::error::Error as AppError;
 use ccd402_app::ports::log::{EventLog, Position};
-use ccd402_app::ports::read_model::{ReadModel, ReadModelError};
+use ccd402_app::ports::read_model::{ReadModel, ReadModelError, Rebuild};
 use ccd402_app::reads::Reads;
 use ccd402_app::replay::Replay;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ pub struct Projector {
 
 /// A successor that is being built.
 struct Build {
-    replay: Replay,
+    replay: Replay<dyn Rebuild>,
     begun_at: Instant,
     told_at: Instant,
 }
@@ -73,10 +73,12 @@ impl Projector {
         loop {
             let newest = *head.borrow_and_update();
             let followed = self.follow().await?;
-            if self.build.is_none() && self.position().is_none() {
+            if self.position().is_none() || self.reads.is_rebuild_asked() {
                 self.begin().await;
             }
-            let built = self.build(newest).await?;
+            // No older than what is read: a successor must not be behind it.
+            let goal = *head.borrow();
+            let built = self.build(goal).await?;
             self.measure(newest);
             match (followed, built) {
                 (Step::Stuck, _) | (_, Step::Stuck) => tokio::time::sleep(RETRY).await,
@@ -92,7 +94,7 @@ impl Projector {
                         is_lost = lost => if !is_lost {
                             return Ok(());
                         },
-                        () = self.reads.rebuild_asked() => self.begin().await,
+                        () = self.reads.rebuild_asked() => {}
                     }
                 }
             }
@@ -139,8 +141,12 @@ impl Projector {
                 let replay = Replay::new(Arc::clone(self.log()), rows);
                 let now = Instant::now();
                 self.build = Some(Build { replay, begun_at: now, told_at: now });
+                self.reads.building(0);
             }
-            Err(error) => tracing::warn!(%error, "the read model cannot be built; trying again"),
+            Err(error) => {
+                tracing::warn!(%error, "the read model cannot be built");
+                self.reads.build_ended(false);
+            }
         }
     }
 
@@ -153,6 +159,7 @@ impl Projector {
         let done = match build.replay.step(newest).await {
             Ok(true) => {
                 build.tell(newest);
+                self.reads.building(build.replay.position());
                 self.build = Some(build);
                 return Ok(Step::Moved);
             }
@@ -160,10 +167,11 @@ impl Projector {
             Err(AppError::ReadModel(error)) => Err(error),
             Err(error) => return Err(Error::Log(error.to_string())),
         };
+        self.reads.build_ended(done.is_ok());
         Ok(match done {
             Ok(()) => Step::Moved,
             Err(error) => {
-                tracing::warn!(%error, "the read model could not be built; trying again");
+                tracing::warn!(%error, "the read model could not be built");
                 Step::Stuck
             }
         })

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use bytes::Bytes;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::ports::queue::JobQueue;
+use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 use ccd402_domain::ids::VerificationId;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -23,6 +24,7 @@ use crate::streams::Streams;
 pub(crate) struct Api {
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) reads: Arc<Reads>,
     pub(crate) options: Options,
     pub(crate) health: Health,
     readiness: Readiness,
@@ -34,7 +36,7 @@ pub(crate) struct Api {
     pub(crate) supported: Bytes,
     /// One permit a batch.
     pub(crate) batches: Semaphore,
-    /// The permit to check the log.
+    /// The permit to read the whole log, to check it or what was made of it.
     pub(crate) checks: Arc<Semaphore>,
     /// The event streams that are open.
     pub(crate) streams: Arc<Streams>,
@@ -56,7 +58,7 @@ impl FromRef<Arc<Api>> for Readiness {
 
 impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
-        let Parts { facilitator, keys, jobs, webhooks, health, readiness } = parts;
+        let Parts { facilitator, reads, keys, jobs, webhooks, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
@@ -71,6 +73,7 @@ impl Api {
             facilitator,
             jobs,
             webhooks,
+            reads,
             options,
             health,
             readiness,

@@ -9,6 +9,7 @@ mod around;
 mod body;
 mod caller;
 mod fault;
+mod filter;
 mod headers;
 pub mod health;
 mod items;
@@ -27,6 +28,7 @@ mod reply;
 mod request_id;
 mod routes;
 pub mod server;
+mod sheet;
 mod streams;
 mod wire;
 
@@ -40,8 +42,8 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    check, docs, errors, events, health as health_route, jobs, keys, log, probes, release, settle,
-    show, stream, submit, supported, unknown, verify, webhooks,
+    check, compare, docs, errors, events, health as health_route, jobs, keys, list, log, probes,
+    rebuild, release, settle, show, stats, stream, submit, supported, unknown, verify, webhooks,
 };
 
 /// Every route over these parts.
@@ -55,10 +57,13 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/health", get(health_route::health))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
-        .route("/v1/verifications", post(submit::submit))
+        .route("/v1/verifications", post(submit::submit).get(list::list))
         .route("/v1/verifications/{id}", get(show::show))
         .route("/v1/verifications/{id}/events", get(events::events))
         .route("/v1/verifications/{id}/release", post(release::release))
+        .route("/v1/stats", get(stats::stats))
+        .route("/v1/projections:rebuild", post(rebuild::rebuild))
+        .route("/v1/projections:verify", post(compare::compare))
         .route("/v1/stream", get(stream::stream))
         .route("/v1/events", get(log::lines))
         .route("/v1/events:verify", post(check::check))

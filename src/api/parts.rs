@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::queue::JobQueue;
+use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 
 use crate::health::Health;
@@ -14,6 +15,8 @@ use crate::ready::Readiness;
 pub struct Parts {
     /// The use cases.
     pub facilitator: Arc<Facilitator>,
+    /// Lists and statistics.
+    pub reads: Arc<Reads>,
     /// Who may call.
     pub keys: Keys,
     /// Jobs, for operators.

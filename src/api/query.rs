@@ -25,7 +25,7 @@ impl Query {
     /// # Errors
     /// Where it is there twice, or is none of that type.
     pub(crate) fn take<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Problem> {
-        let mut values = self.take_all(name);
+        let mut values = self.take_whole(name);
         let Some(value) = values.pop() else { return Ok(None) };
         match value.parse() {
             Ok(value) if values.is_empty() => Ok(Some(value)),
@@ -36,15 +36,14 @@ impl Query {
 
     /// Takes all values of a name out; each may be several, with commas between them.
     pub(crate) fn take_all(&mut self, name: &str) -> Vec<String> {
-        let mut values = Vec::new();
-        self.0.retain(|(found, value)| {
-            let is_other = found != name;
-            if !is_other {
-                values.extend(value.split(',').map(str::to_owned));
-            }
-            is_other
-        });
-        values
+        let values = self.take_whole(name);
+        values.iter().flat_map(|value| value.split(',')).map(str::to_owned).collect()
+    }
+
+    /// Takes all values of a name out as they are: URLs may have commas.
+    fn take_whole(&mut self, name: &str) -> Vec<String> {
+        let taken = self.0.extract_if(.., |(found, _)| found == name);
+        taken.map(|(_, value)| value).collect()
     }
 
     /// Nothing else was asked for.
@@ -77,6 +76,8 @@ mod tests {
         assert_eq!(asked.take::<u64>("limit").unwrap(), None);
         assert_eq!(asked.take_all("type"), ["A", "B", "C"]);
         asked.end().unwrap();
+        let url = query("resource=https://a/?b,c").take::<String>("resource");
+        assert_eq!(url.unwrap().as_deref(), Some("https://a/?b,c"));
         assert!(query("aftre=7").end().unwrap_err().detail.contains("aftre"));
         assert!(query("after=x").take::<u64>("after").is_err());
         assert!(query("after=1&after=2").take::<u64>("after").is_err());

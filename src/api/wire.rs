@@ -5,8 +5,12 @@ pub(crate) mod check;
 pub(crate) mod event;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod list;
+pub(crate) mod projections;
+pub(crate) mod stats;
 pub(crate) mod webhooks;
 
+use ccd402_app::ports::log::Position;
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::transaction::BlockRef;
@@ -72,6 +76,16 @@ pub(crate) struct Verification<'a> {
     usage: &'static str,
     version: u64,
     requested_at: DateTime<Utc>,
+}
+
+/// A verification that was asked for, and up to which event it is told.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown<'a> {
+    /// Everything of it up to this position of the log is in it.
+    pub(crate) as_of: Position,
+    #[serde(flatten)]
+    pub(crate) verification: Verification<'a>,
 }
 
 #[derive(Serialize, JsonSchema)]

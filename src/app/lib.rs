@@ -5,6 +5,8 @@
 
 pub mod answer;
 pub mod batch;
+pub mod builds;
+pub mod compare;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod cursor;
@@ -21,7 +23,7 @@ pub mod list;
 mod measure;
 pub mod ports;
 pub mod projections;
-mod query;
+pub mod query;
 pub mod reads;
 mod recent;
 pub mod reconcile;

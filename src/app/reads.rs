@@ -1,25 +1,28 @@
 //! What every read of the read model shares: it says as of which event it holds, and waits, within
 //! bounds, for the event that the caller has seen already.
 //!
-//! Single verifications are read from the log and need none of this.
+//! Single verifications are read from the log, and wait for the log alone.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
+use crate::builds::Builds;
 use crate::error::Error;
 use crate::ports::log::{EventLog, Position};
 use crate::ports::read_model::{Checkpoint, ReadModel};
 
-/// Longest wait for a position.
+/// Longest wait for an event that the log does not have: another process may have told of it.
+pub const HEAD_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Longest wait until the read model holds an event that the log has.
 pub const POSITION_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The use cases that read many verifications. Listing and counting are its methods, one a file.
 pub struct Reads {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) model: Arc<dyn ReadModel>,
-    rebuild: Notify,
+    pub(crate) builds: watch::Sender<Builds>,
 }
 
 impl Reads {
@@ -29,7 +32,7 @@ impl Reads {
     /// # Errors
     /// Where the log cannot be read.
     pub async fn of(log: Arc<dyn EventLog>, model: Arc<dyn ReadModel>) -> Result<Self, Error> {
-        let reads = Self { log, model, rebuild: Notify::new() };
+        let reads = Self { log, model, builds: watch::Sender::default() };
         // A read model that cannot even be asked is as good as none.
         if let Ok(Some(checkpoint)) = reads.model.checkpoint().await
             && !reads.is_of_the_log(checkpoint).await?
@@ -61,28 +64,31 @@ impl Reads {
         &self.model
     }
 
+    /// Waits until the log has an event: enough for what is read from the log.
+    ///
+    /// # Errors
+    /// [`Error::Behind`] where it does not in time.
+    pub async fn log_reaches(&self, position: Option<Position>) -> Result<(), Error> {
+        let Some(least) = position else { return Ok(()) };
+        let mut head = self.log.head();
+        match tokio::time::timeout(HEAD_WAIT_MAX, head.wait_for(|head| *head >= least)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Error::Behind),
+        }
+    }
+
     /// Waits until the read model holds an event.
     ///
     /// # Errors
     /// [`Error::Behind`] where it does not in time.
     pub async fn reach(&self, position: Option<Position>) -> Result<(), Error> {
         let Some(least) = position else { return Ok(()) };
+        self.log_reaches(position).await?;
         let mut reached = self.model.position();
         let is_there = |at: &Option<Position>| at.is_some_and(|at| at >= least);
         match tokio::time::timeout(POSITION_WAIT_MAX, reached.wait_for(is_there)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Error::Behind),
         }
-    }
-
-    /// Asks for the read model to be built again from the first event, beside the one that is read.
-    /// The projector does it; asking again while it does is no second one.
-    pub fn ask_for_rebuild(&self) {
-        self.rebuild.notify_one();
-    }
-
-    /// Until somebody asks for that.
-    pub async fn rebuild_asked(&self) {
-        self.rebuild.notified().await;
     }
 }

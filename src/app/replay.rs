@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::ports::log::{EventLog, Position, READ_EVENTS_MAX, Recorded};
-use crate::ports::read_model::Rebuild;
+use crate::ports::read_model::Rows;
 
-/// A replay under way.
-pub struct Replay {
+/// A replay under way, into rows that will be read, or compared.
+pub struct Replay<R: Rows + ?Sized> {
     log: Arc<dyn EventLog>,
-    rows: Box<dyn Rebuild>,
+    rows: Box<R>,
     /// What was read and is not written yet.
     page: Vec<Recorded>,
 }
 
-impl Replay {
+impl<R: Rows + ?Sized> Replay<R> {
     /// A replay from where the rows are.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>, rows: Box<dyn Rebuild>) -> Self {
+    pub fn new(log: Arc<dyn EventLog>, rows: Box<R>) -> Self {
         Self { log, rows, page: Vec::new() }
     }
 
@@ -51,7 +51,12 @@ impl Replay {
 
     /// The rows, as far as they have come.
     #[must_use]
-    pub fn into_rows(self) -> Box<dyn Rebuild> {
+    pub fn into_rows(self) -> Box<R> {
         self.rows
+    }
+
+    /// The same, to be asked for something else between two steps.
+    pub(crate) fn rows_mut(&mut self) -> &mut R {
+        &mut self.rows
     }
 }

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod man;
 pub mod pay;
 pub mod remote;
+pub mod replay;
 pub mod schemas;
 pub mod serve;
 pub mod simchain;
@@ -50,6 +51,7 @@ enum Command {
     Keys(Box<keys::Args>),
     Man(man::Args),
     Pay(Box<pay::Args>),
+    Replay(Box<replay::Args>),
     Schemas(schemas::Args),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
@@ -71,6 +73,7 @@ impl Command {
             | Self::Keys(_)
             | Self::Man(_)
             | Self::Pay(_)
+            | Self::Replay(_)
             | Self::Schemas(_)
             | Self::Wallet(_)
             | Self::Webhooks(_) => "warn",
@@ -90,6 +93,7 @@ impl Command {
             Self::Keys(args) => keys::run(*args).await,
             Self::Man(args) => man::run(args),
             Self::Pay(args) => pay::run(*args).await,
+            Self::Replay(args) => replay::run(*args).await,
             Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,

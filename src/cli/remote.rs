@@ -37,6 +37,12 @@ pub struct Server {
     key: Option<String>,
 }
 
+/// An answer that comes in lines of JSON, while something goes on.
+pub struct Lines {
+    response: Response,
+    text: Vec<u8>,
+}
+
 /// What a facilitator says where it refuses.
 #[derive(Deserialize)]
 struct Refusal {
@@ -51,6 +57,31 @@ impl Remote {
     /// Where there can be no HTTP client.
     pub fn server(self) -> anyhow::Result<Server> {
         Server::new(self.url, self.key)
+    }
+}
+
+impl From<Response> for Lines {
+    fn from(response: Response) -> Self {
+        Self { response, text: Vec::new() }
+    }
+}
+
+impl Lines {
+    /// The next line; none at the end.
+    ///
+    /// # Errors
+    /// Where the answer breaks off, or the line is not understood.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+        loop {
+            if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.text.drain(..=end).collect();
+                return serde_json::from_slice(&line).context("the answer is not understood");
+            }
+            match self.response.chunk().await.context("the answer broke off")? {
+                Some(chunk) => self.text.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
     }
 }
 

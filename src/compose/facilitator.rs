@@ -271,8 +271,15 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let parts =
-        Parts { facilitator: Arc::clone(&facilitator), keys, jobs, webhooks, health, readiness };
+    let parts = Parts {
+        facilitator: Arc::clone(&facilitator),
+        reads: Arc::clone(&reads),
+        keys,
+        jobs,
+        webhooks,
+        health,
+        readiness,
+    };
     let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {

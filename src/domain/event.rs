@@ -73,6 +73,19 @@ macro_rules! events {
                     _ => Err(EventError::UnknownType(name.to_owned())),
                 }
             }
+
+            /// As [`Event::from_json`], straight from the text, which is a lot quicker.
+            ///
+            /// # Errors
+            /// As for [`Event::from_json`].
+            pub fn read_json(name: &str, data: &str) -> Result<Self, EventError> {
+                match name {
+                    $(stringify!($name) => serde_json::from_str(data)
+                        .map(Event::$name)
+                        .map_err(|error| EventError::Data { name: name.to_owned(), error }),)+
+                    _ => Err(EventError::UnknownType(name.to_owned())),
+                }
+            }
         }
 
         $(impl From<$name> for Event {

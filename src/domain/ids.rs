@@ -23,6 +23,30 @@ fn with_hex<R>(bytes: &[u8; 32], write: impl FnOnce(&str) -> R) -> R {
     write(std::str::from_utf8(&digits).expect("hex digits are ASCII"))
 }
 
+/// What each byte is worth as a hex digit; more than 15 where it is none.
+const DIGITS: [u8; 256] = {
+    let mut worth = [0xff; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        worth[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        worth[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    worth
+};
+
+/// 64 digits, by a table: replaying reads millions of them.
+fn read_hex(text: &str) -> Result<[u8; 32], NotAHash> {
+    let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| NotAHash)?;
+    let (mut bytes, mut worst) = ([0; 32], 0);
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        worst |= high | low;
+        *byte = high << 4 | low;
+    }
+    if worst > 15 { Err(NotAHash) } else { Ok(bytes) }
+}
+
 macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -47,9 +71,7 @@ macro_rules! hash_type {
             type Err = NotAHash;
 
             fn from_str(text: &str) -> Result<Self, NotAHash> {
-                let mut bytes = [0; 32];
-                hex::decode_to_slice(text, &mut bytes).map_err(|_| NotAHash)?;
-                Ok(Self(bytes))
+                read_hex(text).map(Self)
             }
         }
 
@@ -148,4 +170,26 @@ pub fn uuid_of(parts: &[&[u8]]) -> Uuid {
         name.extend_from_slice(part);
     }
     Uuid::new_v5(&NAMESPACE, &name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_64_hex_digits_of_either_case() {
+        let hash = Digest::from_bytes(std::array::from_fn(|at| at as u8 * 8 + 3));
+        let text = hash.to_string();
+        assert_eq!(text.parse(), Ok(hash));
+        assert_eq!(text.to_uppercase().parse(), Ok(hash));
+        for at in 0..64 {
+            for other in ["g", "G", "/", ":", "@", "`", " ", "-", "\0", "\u{7f}"] {
+                let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+                assert_eq!(changed.parse::<Digest>(), Err(NotAHash), "{changed}");
+            }
+        }
+        for other in ["", "0", &text[1..], &format!("{text}0"), &format!("{}ä", &text[2..])] {
+            assert_eq!(other.parse::<Digest>(), Err(NotAHash), "{other}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use ccd402_domain::ids::{Digest, TransactionHash, VerificationId};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -121,14 +122,15 @@ pub struct Line {
 }
 
 #[derive(Deserialize)]
-struct Attributes {
+struct Attributes<'a> {
     id: Uuid,
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
     time: DateTime<Utc>,
     stream: String,
     version: u64,
-    data: Value,
+    #[serde(borrow)]
+    data: &'a RawValue,
     position: Position,
     prevhash: Digest,
     hash: Digest,
@@ -140,7 +142,7 @@ struct Attributes {
 /// Where it is no envelope, stands elsewhere, or holds an event that this software does not know.
 pub fn read(position: Position, line: &[u8]) -> Result<Line, Error> {
     let bad = |reason: String| Error::damaged(position, reason);
-    let read: Attributes = serde_json::from_slice(line).map_err(|e| bad(e.to_string()))?;
+    let read: Attributes<'_> = serde_json::from_slice(line).map_err(|e| bad(e.to_string()))?;
     if read.position != position {
         return Err(bad(format!("its envelope says position {}", read.position)));
     }
@@ -150,8 +152,7 @@ pub fn read(position: Position, line: &[u8]) -> Result<Line, Error> {
         .and_then(|rest| rest.rsplit_once(".v"))
         .and_then(|(name, version)| Some((name, version.parse().ok()?)))
         .ok_or_else(|| bad(format!("{:?} is no type of an event", read.kind)))?;
-    let data = upcast::lift(name, version, read.data).map_err(bad)?;
-    let event = Event::from_json(name, &data).map_err(|e| bad(e.to_string()))?;
+    let event = event(name, version, read.data.get()).map_err(bad)?;
     let recorded = Recorded {
         position,
         id: read.id,
@@ -161,6 +162,16 @@ pub fn read(position: Position, line: &[u8]) -> Result<Line, Error> {
         event,
     };
     Ok(Line { recorded, previous: read.prevhash, hash: read.hash })
+}
+
+/// The event of some data, lifted where it is old.
+fn event(name: &str, version: usize, data: &str) -> Result<Event, String> {
+    if version == upcast::newest(name) {
+        return Event::read_json(name, data).map_err(|e| e.to_string());
+    }
+    let old: Value = serde_json::from_str(data).map_err(|e| e.to_string())?;
+    let data = upcast::lift(name, version, old)?;
+    Event::from_json(name, &data).map_err(|e| e.to_string())
 }
 
 /// What of a line holds it in its place; its data is passed over.

@@ -41,13 +41,18 @@ pub(crate) fn position_of_event(key: &[u8]) -> Option<Position> {
 }
 
 pub(crate) fn stream(stream: &StreamId, version: u64) -> IVec {
-    let name = stream.as_str().as_bytes();
-    let mut key = Vec::with_capacity(name.len() + 11);
+    let mut key = Vec::with_capacity(stream.as_str().len() + 11);
+    write_stream(&mut key, stream.as_str(), version);
+    IVec::from(key)
+}
+
+/// The same in place of what was there, for whoever needs many.
+pub(crate) fn write_stream(key: &mut Vec<u8>, stream: &str, version: u64) {
+    key.clear();
     key.extend_from_slice(b"s|");
-    key.extend_from_slice(name);
+    key.extend_from_slice(stream.as_bytes());
     key.push(b'|');
     key.extend_from_slice(&version.to_be_bytes());
-    IVec::from(key)
 }
 
 /// Keys of the events of a stream after a version.

@@ -4,6 +4,7 @@
 //! only in where bytes are kept and in what "durable" means. What events mean is `domain`'s
 //! business.
 
+mod check;
 mod draft;
 pub mod envelope;
 mod error;

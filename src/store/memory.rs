@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use crate::draft::{Draft, Tip};
 use crate::prepare::Call;
-use crate::read;
 use crate::waits::Waits;
+use crate::{check, read};
 
 /// A log that lives as long as this value.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl EventLog for MemoryLog {
 
     async fn check(&self, after: Position, max: usize) -> Result<Checked, CheckError> {
         let kept = self.kept();
-        Ok(read::check(&kept.table, kept.tip.position, after, max)?)
+        Ok(check::check(&kept.table, kept.tip.position, after, max)?)
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -2,17 +2,17 @@
 //!
 //! Nothing beyond `head` is shown: what is written but not yet durable did not happen. Links
 //! between events are checked wherever two neighbours are read; every hash is checked by
-//! [`verify`].
+//! `check`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ccd402_app::ports::log::{Checked, Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
+use ccd402_app::ports::log::{Position, READ_EVENTS_MAX, Recorded, StreamId, Waiting};
 use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 
-use crate::envelope::{self, Chain, Line};
+use crate::envelope::{self, Line};
 use crate::error::Error;
 use crate::keys;
 use crate::table::Table;
@@ -115,36 +115,6 @@ pub(crate) fn lines(
     Ok(lines)
 }
 
-/// Checks every hash and link after a position up to another; the chain as it ends.
-pub(crate) fn verify(table: &impl Table, places: Range<Position>) -> Result<Chain, Error> {
-    let mut chain = match places.start {
-        0 => Chain::default(),
-        after => Chain::after(after, envelope::hash_at(after, &line(table, after)?)?),
-    };
-    each_line(table, places, |position, bytes| {
-        let (stream, version) = chain.check(bytes)?;
-        let stream = StreamId::from_stored(stream.into_owned());
-        let indexed = table.value(&keys::stream(&stream, version))?;
-        if indexed.as_deref().and_then(keys::number) != Some(position) {
-            let reason = format!("it is not version {version} of {stream}");
-            return Err(Error::damaged(position, reason));
-        }
-        Ok(())
-    })?;
-    Ok(chain)
-}
-
-/// As [`verify`], of at most `max` lines up to the head.
-pub(crate) fn check(
-    table: &impl Table,
-    head: Position,
-    after: Position,
-    max: usize,
-) -> Result<Checked, Error> {
-    let chain = verify(table, after..page_end(head, after, max).max(after))?;
-    Ok(Checked { position: chain.position(), hash: chain.hash() })
-}
-
 /// Who holds a claim.
 pub(crate) fn claim_owner(
     table: &impl Table,
@@ -242,12 +212,12 @@ pub(crate) fn line(table: &impl Table, position: Position) -> Result<::sled::IVe
         .ok_or_else(|| Error::damaged(position, "the event is missing"))
 }
 
-fn page_end(head: Position, after: Position, max: usize) -> Position {
+pub(crate) fn page_end(head: Position, after: Position, max: usize) -> Position {
     head.min(after.saturating_add(max.min(READ_EVENTS_MAX) as u64))
 }
 
 /// Visits the lines after a position up to another, in order; all of them must be there.
-fn each_line(
+pub(crate) fn each_line(
     table: &impl Table,
     places: Range<Position>,
     mut visit: impl FnMut(Position, &[u8]) -> Result<(), Error>,

@@ -26,7 +26,7 @@ fn history(schemas: &mut SchemaGenerator) -> Operation {
         ("What happened to a verification", "Its events, oldest first. Proofs are not in them."),
     )
     .access(Access::Scope(Scope::Read))
-    .common()
+    .common_as_of()
     .answer(200, "The events.", Some(Body::json::<History<'_>>(schemas, events)))
     .problems(&[(404, &[C::VerificationNotFound])])
 }
@@ -95,6 +95,6 @@ fn position() -> Value {
     json!({ "type": "integer", "format": "uint64", "minimum": 0 })
 }
 
-fn media(media: &'static str, example: String) -> Body {
+pub(super) fn media(media: &'static str, example: String) -> Body {
     Body { media, schema: json!({ "type": "string" }), example: Value::String(example) }
 }

@@ -8,6 +8,7 @@ mod jobs;
 mod keys;
 mod log;
 mod operation;
+mod reads;
 mod verifications;
 mod webhooks;
 mod x402;
@@ -80,6 +81,7 @@ pub fn document() -> Value {
     let groups = [
         x402::operations,
         verifications::operations,
+        reads::operations,
         log::operations,
         jobs::operations,
         keys::operations,
@@ -118,9 +120,10 @@ const ABOUT: &str = "Tells resource servers whether a payment is good: for this 
     finally, and for the first time. Native routes live under /v1 and answer problem details \
     (RFC 9457); /verify, /settle and /supported are x402's own.";
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("x402", "The facilitator interface of the x402 specification, versions 1 and 2."),
     ("verifications", "Payments handed in asynchronously, and what became of them."),
+    ("reads", "Lists and statistics, from a read model that follows the event log."),
     ("log", "The event log: the truth from which everything else is derived."),
     ("jobs", "The job queue: what is still to be done, and what failed for good."),
     ("keys", "API keys: who may call, as whom, and for what."),

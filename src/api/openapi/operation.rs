@@ -127,6 +127,18 @@ impl Operation {
         self
     }
 
+    /// The same answer in another form.
+    pub(super) fn or(mut self, status: u16, body: Body) -> Self {
+        let answers = self.value.get_mut("responses");
+        let answer = answers.and_then(|answers| answers.get_mut(status.to_string()));
+        if let (Some(answer), Value::Object(forms)) = (answer, body.content()) {
+            for (media, form) in forms {
+                answer["content"][media] = form;
+            }
+        }
+        self
+    }
+
     /// Problems that it may answer with, by status.
     pub(super) fn problems(mut self, problems: &[(u16, &[ReasonCode])]) -> Self {
         for (status, codes) in problems {
@@ -151,6 +163,17 @@ impl Operation {
             (500, &[C::InternalError]),
             (503, &[C::Overloaded, C::LogUnavailable]),
         ])
+    }
+
+    /// As [`Operation::common`], of a route that takes `minPosition`.
+    pub(super) fn common_as_of(self) -> Self {
+        use ReasonCode as C;
+        let about = "An event that must be in the answer, such as the `asOf` of another one. Waits \
+                     for it some seconds.";
+        let position = json!({ "type": "integer", "format": "uint64", "minimum": 0 });
+        self.query("minPosition", &position, about)
+            .common()
+            .problems(&[(503, &[C::ProjectionBehind, C::Overloaded, C::LogUnavailable])])
     }
 
     /// The operation as OpenAPI writes it.

@@ -76,6 +76,9 @@ fn one_of(schemas: &mut SchemaGenerator, accepted: Value, batch: Value) -> Body 
 
 fn show(schemas: &mut SchemaGenerator) -> Operation {
     let wait = "Waits for the outcome: `30s`, or a number of seconds.";
+    let mut example = example_verification();
+    example["asOf"] = 17.into();
+    let shown = Body::json::<wire::Shown<'_>>(schemas, example);
     Operation::new(
         ("get", "/v1/verifications/{id}"),
         ("showVerification", TAG),
@@ -83,8 +86,8 @@ fn show(schemas: &mut SchemaGenerator) -> Operation {
     )
     .access(Access::Scope(Scope::Read))
     .query("wait", &json!({ "type": "string", "example": "30s" }), wait)
-    .common()
-    .answer(200, "The verification.", Some(verification(schemas)))
+    .common_as_of()
+    .answer(200, "The verification.", Some(shown))
     .problems(&[(404, &[C::VerificationNotFound])])
 }
 

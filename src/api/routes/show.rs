@@ -1,9 +1,11 @@
-//! `GET /v1/verifications/{id}`: a verification as it stands; `?wait=30s` waits for its outcome.
+//! `GET /v1/verifications/{id}`: a verification as it stands; `?wait=30s` waits for its outcome,
+//! `?minPosition=` for an event that the log must have.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use ccd402_app::query::Seen;
 use ccd402_domain::ids::VerificationId;
 use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
@@ -11,7 +13,8 @@ use http::StatusCode;
 use crate::api::Api;
 use crate::caller::Caller;
 use crate::problem::Problem;
-use crate::wire::Verification;
+use crate::query::Query;
+use crate::wire::{Shown, Verification};
 use crate::{headers, reply};
 
 pub(crate) async fn show(
@@ -22,13 +25,17 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let reach = caller.reach()?;
     let asked = headers::query_wait(request.uri())?;
+    let least = Query::of(request.uri())?.take("minPosition")?;
     let id = verification_id(&id)?;
+    api.reads.log_reaches(least).await.map_err(|error| api.fault(error))?;
     let wait = api.wait(asked);
-    let found = api.facilitator.query(&reach, id, wait.duration).await;
+    let found = api.facilitator.see(&reach, id, wait.duration).await;
     let found = found.map_err(|error| api.fault(error))?;
-    let state = found.ok_or_else(not_found)?;
+    let Seen { state, as_of } = found.ok_or_else(not_found)?;
     let now = api.facilitator.clock().now();
-    Ok(reply::json(StatusCode::OK, &Verification::of(&state, &api.status_url(id), now)))
+    let url = api.status_url(id);
+    let verification = Verification::of(&state, &url, now);
+    Ok(reply::json(StatusCode::OK, &Shown { as_of, verification }))
 }
 
 /// A text that is no id names nothing that is there.

@@ -18,6 +18,13 @@ use ccd402_protocol::code::ReasonCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+#[path = "compared.rs"]
+mod compared;
+
+pub use compared::{
+    a_comparison_is_with_what_is_held, what_was_lived_is_compared_with_what_is_replayed,
+};
+
 use super::sample::{
     block, confirmed, failed, followed, network, other_network, payment, requested, time,
     transaction, verification,
@@ -46,6 +53,8 @@ macro_rules! read_model_contract {
             sums_are_exact_beyond_64_bits
             statistics_add_up
             a_rebuild_is_read_once_it_is_swapped_in
+            what_was_lived_is_compared_with_what_is_replayed
+            a_comparison_is_with_what_is_held
         );
     };
     ($fresh:path: $($name:ident)+) => {$(

@@ -156,6 +156,42 @@ pub struct Stats {
     pub finality: Finality,
 }
 
+/// Most differences that a comparison names.
+pub const DIFFERENCES_MAX: usize = 20;
+
+/// What a comparison has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// The newest event that is in both.
+    pub position: Position,
+    /// How many rows the log makes.
+    pub rows: u64,
+    /// How many rows differ.
+    pub different: u64,
+    /// The first of them, at most [`DIFFERENCES_MAX`].
+    pub differences: Vec<Difference>,
+}
+
+/// A row that is not what the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its number.
+    pub number: Position,
+    /// What is wrong with it.
+    pub what: Unlike,
+}
+
+/// How a row that is read differs from what the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlike {
+    /// The log makes it, and it is not there.
+    Missing,
+    /// It is there, and nothing in the log makes it.
+    Surplus,
+    /// These columns hold something else.
+    Changed(Vec<String>),
+}
+
 /// The read model cannot answer, or cannot take what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadModelError {
@@ -211,19 +247,37 @@ pub trait ReadModel: Send + Sync {
 
     /// Begins to build all rows again, beside those that are read.
     async fn rebuild(&self) -> Result<Box<dyn Rebuild>, ReadModelError>;
+
+    /// Begins to build all rows again, to compare them with those that are read.
+    async fn compare(&self) -> Result<Box<dyn Comparison>, ReadModelError>;
 }
 
 /// Rows that are being built beside those that are read. Dropped, they are forgotten.
 #[async_trait]
-pub trait Rebuild: Send + Sync {
+pub trait Rows: Send + Sync {
     /// The newest event that is in them.
     fn position(&self) -> Position;
 
     /// Takes events that follow.
     async fn apply(&mut self, events: &[Recorded]) -> Result<(), ReadModelError>;
+}
 
+/// Rows that will be read.
+#[async_trait]
+pub trait Rebuild: Rows {
     /// Puts them in the place of those that were read.
     async fn swap_in(self: Box<Self>) -> Result<(), ReadModelError>;
+}
+
+/// Rows that are compared with those that are read.
+#[async_trait]
+pub trait Comparison: Rows {
+    /// Takes hold of those that are read, as they are now, and says where they stand. They go on
+    /// being written; what is held does not change.
+    async fn hold(&mut self) -> Result<Position, ReadModelError>;
+
+    /// Compares with what is held, which must stand where these rows do.
+    async fn end(self: Box<Self>) -> Result<Compared, ReadModelError>;
 }
 
 impl Status {

@@ -5,7 +5,7 @@ mod import;
 mod line;
 mod list;
 mod show;
-mod source;
+pub(super) mod source;
 mod tail;
 mod verify;
 

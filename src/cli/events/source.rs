@@ -11,20 +11,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::remote::{Remote, Server};
 
 /// Lines that are asked for at a time.
-pub(super) const PAGE_LINES: usize = 1_000;
+pub(in crate::cli) const PAGE_LINES: usize = 1_000;
 
 /// A running facilitator, or a directory at rest.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Where {
+pub(in crate::cli) struct Where {
     #[command(flatten)]
-    remote: Remote,
+    pub(in crate::cli) remote: Remote,
     /// Data directory of a facilitator that is stopped, instead of asking one that runs
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
-    data_dir: Option<PathBuf>,
+    pub(in crate::cli) data_dir: Option<PathBuf>,
 }
 
 /// An open source.
-pub(super) enum Source {
+pub(in crate::cli) enum Source {
     /// A directory at rest.
     Dir(SledLog),
     /// A running facilitator.
@@ -32,9 +32,9 @@ pub(super) enum Source {
 }
 
 /// Some lines, and where the log ends.
-pub(super) struct Page {
-    pub(super) lines: Vec<Vec<u8>>,
-    pub(super) head: Position,
+pub(in crate::cli) struct Page {
+    pub(in crate::cli) lines: Vec<Vec<u8>>,
+    pub(in crate::cli) head: Position,
 }
 
 impl Where {
@@ -42,14 +42,14 @@ impl Where {
     ///
     /// # Errors
     /// Where the directory holds no log, or a facilitator runs on it.
-    pub(super) async fn open(self) -> anyhow::Result<Source> {
+    pub(in crate::cli) async fn open(self) -> anyhow::Result<Source> {
         let Some(dir) = self.data_dir else { return Ok(Source::Server(self.remote.server()?)) };
         Ok(Source::Dir(SledLog::open(Options::new(log_dir(&dir)?)).await?))
     }
 }
 
 /// The log in a data directory; looking at one must not make one.
-fn log_dir(dir: &Path) -> anyhow::Result<PathBuf> {
+pub(in crate::cli) fn log_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     let log = dir.join("log");
     ensure!(log.join("db").exists(), "there is no event log in {}", dir.display());
     Ok(log)
@@ -57,7 +57,7 @@ fn log_dir(dir: &Path) -> anyhow::Result<PathBuf> {
 
 impl Source {
     /// Lines after a position.
-    pub(super) async fn page(&self, after: Position, max: usize) -> anyhow::Result<Page> {
+    pub(in crate::cli) async fn page(&self, after: Position, max: usize) -> anyhow::Result<Page> {
         match self {
             Self::Dir(log) => {
                 let head = *log.head().borrow();
@@ -76,12 +76,12 @@ impl Source {
     }
 
     /// Where the log ends.
-    pub(super) async fn head(&self) -> anyhow::Result<Position> {
+    pub(in crate::cli) async fn head(&self) -> anyhow::Result<Position> {
         Ok(self.page(0, 1).await?.head)
     }
 
     /// Lets the directory go.
-    pub(super) async fn close(self) {
+    pub(in crate::cli) async fn close(self) {
         if let Self::Dir(log) = self {
             log.close().await;
         }
@@ -89,7 +89,7 @@ impl Source {
 }
 
 /// How far it has come, for people on a terminal; nowhere else is anything shown.
-pub(super) fn progress(head: Position) -> ProgressBar {
+pub(in crate::cli) fn progress(head: Position) -> ProgressBar {
     let style = "{bar:30} {pos} of {len} events, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(style).expect("the template is a good one");
     ProgressBar::new(head).with_style(style)

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use ccd402_app::ports::log::{CheckError, EventLog as _, Position, READ_EVENTS_MAX};
 use ccd402_domain::ids::Digest;
 use ccd402_store::sled::SledLog;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::source::{Source, Where, progress};
-use crate::cli::remote::Server;
+use crate::cli::remote::{Lines, Server};
 use crate::output::Output;
 
 /// Check the hash chain over the whole log.
@@ -96,20 +96,14 @@ async fn check(log: &SledLog, after: Position, bar: &ProgressBar) -> anyhow::Res
 }
 
 async fn ask(server: &Server, after: Position, bar: &ProgressBar) -> anyhow::Result<Outcome> {
-    let mut response = server.post(&format!("/v1/events:verify?after={after}")).await?;
-    let mut text = Vec::new();
-    while let Some(chunk) = response.chunk().await.context("the answer broke off")? {
-        text.extend_from_slice(&chunk);
-        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = text.drain(..=end).collect();
-            match serde_json::from_slice(&line)? {
-                Step::Checked { position } => bar.set_position(position),
-                Step::Whole { position, hash } => return Ok(Outcome::Whole(position, hash)),
-                Step::Damaged { position, reason } => {
-                    return Ok(Outcome::Damaged(position, reason));
-                }
-                Step::Unreadable { reason } => bail!(reason),
-            }
+    let mut steps =
+        server.post(&format!("/v1/events:verify?after={after}")).await.map(Lines::from)?;
+    while let Some(step) = steps.next().await? {
+        match step {
+            Step::Checked { position } => bar.set_position(position),
+            Step::Whole { position, hash } => return Ok(Outcome::Whole(position, hash)),
+            Step::Damaged { position, reason } => return Ok(Outcome::Damaged(position, reason)),
+            Step::Unreadable { reason } => bail!(reason),
         }
     }
     bail!("the server did not say how the check ended")

@@ -13,7 +13,7 @@ use ccd402_domain::ids::Digest;
 use super::SledLog;
 use crate::envelope::{self, Chain};
 use crate::error::Error;
-use crate::read;
+use crate::{check, read};
 
 /// A line of the log that was found good, with all that come before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl SledLog {
         let before = Verified::read(&path)?;
         let chain = self
             .read_blocking(move |db, head| {
-                let Some(before) = before else { return read::verify(&**db, 0..head) };
+                let Some(before) = before else { return check::verify(&**db, 0..head) };
                 if before.position > head {
                     return Err(Error::damaged(head + 1, "it was checked before, and is gone"));
                 }
@@ -42,7 +42,7 @@ impl SledLog {
                     let reason = "it is not the line that was checked before";
                     return Err(Error::damaged(before.position, reason));
                 }
-                read::verify(&**db, before.position - 1..head)
+                check::verify(&**db, before.position - 1..head)
             })
             .await?;
         let verified = Verified { position: chain.position(), hash: chain.hash() };

@@ -38,14 +38,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::envelope::Chain;
 use crate::error::Error;
 use crate::prepare::Call;
-use crate::read;
 use crate::tail::Tail;
 use crate::waits::Waits;
+use crate::{check, read};
 use disk::Waited;
 use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.
 const INLINE_EVENTS_MAX: usize = 16;
+
+/// Lines that are worth another thread to check.
+const CHECK_APART_MIN: usize = 256;
 
 /// Where the log is kept, and how much of the machine it may use.
 #[derive(Debug, Clone)]
@@ -165,7 +168,7 @@ impl SledLog {
     /// # Errors
     /// Names the first bad position.
     pub async fn verify(&self, after: Position) -> Result<Chain, Error> {
-        self.read_blocking(move |db, head| read::verify(&**db, after..head.max(after))).await
+        self.read_blocking(move |db, head| check::verify(&**db, after..head.max(after))).await
     }
 
     /// Writes what waits, then closes the files and unlocks the directory. Later calls fail; clones
@@ -316,7 +319,17 @@ impl EventLog for SledLog {
     }
 
     async fn check(&self, after: Position, max: usize) -> Result<Checked, CheckError> {
-        Ok(self.read_blocking(move |db, head| read::check(&**db, head, after, max)).await?)
+        let check =
+            |after, max| self.read_blocking(move |db, head| check::check(&**db, head, after, max));
+        let half = max.min(READ_EVENTS_MAX) / 2;
+        let between = after.saturating_add(half as u64);
+        if half < CHECK_APART_MIN || between >= *self.shared.status.head.borrow() {
+            return Ok(check(after, max).await?);
+        }
+        // The second half takes the line between for good, and that is the first half's to check.
+        let (first, second) = tokio::join!(check(after, half), check(between, half));
+        first?;
+        Ok(second?)
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -17,11 +17,25 @@ use super::{failure, schema};
 /// Memory for the pages of a file that is built, in KiB.
 const CACHE_KIB: i64 = 128 * 1024;
 
-/// A file that rows are written into, from the first event on.
+/// A file that rows are written into, from the first event on. Dropped before it is finished, it is
+/// removed.
 pub struct RowFile {
-    path: PathBuf,
     connection: SqliteConnection,
     checkpoint: Checkpoint,
+    unfinished: Unfinished,
+}
+
+/// Removes a file that nobody has finished.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take()
+            && let Err(error) = remove(&path)
+        {
+            tracing::warn!(%error, "a file of rows that is of no use could not be removed");
+        }
+    }
 }
 
 impl RowFile {
@@ -31,6 +45,7 @@ impl RowFile {
     /// Where it cannot be made.
     pub async fn create(path: &Path) -> Result<Self, Error> {
         remove(path)?;
+        let unfinished = Unfinished(Some(path.to_owned()));
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -47,7 +62,7 @@ impl RowFile {
             .execute(&mut connection)
             .await
             .map_err(failure)?;
-        Ok(Self { path: path.to_owned(), connection, checkpoint: BEGINNING })
+        Ok(Self { connection, checkpoint: BEGINNING, unfinished })
     }
 
     /// The newest event that is in it.
@@ -78,7 +93,15 @@ impl RowFile {
             .await
             .map_err(failure)?;
         self.connection.close().await.map_err(failure)?;
-        File::open(&self.path).and_then(|file| file.sync_all()).map_err(io(&self.path))
+        let Some(path) = &self.unfinished.0 else { return Ok(()) };
+        File::open(path).and_then(|file| file.sync_all()).map_err(io(path))?;
+        self.unfinished.0 = None;
+        Ok(())
+    }
+
+    /// To read what is in it already.
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 }
 

@@ -116,7 +116,7 @@ async fn check(connection: &mut SqliteConnection) -> Result<(), Error> {
     Ok(())
 }
 
-async fn checkpoint(connection: &mut SqliteConnection) -> Result<Checkpoint, Error> {
+pub(super) async fn checkpoint(connection: &mut SqliteConnection) -> Result<Checkpoint, Error> {
     let query = sqlx::query("SELECT position, event FROM checkpoint");
     let row = query.fetch_one(connection).await.map_err(failure)?;
     Ok(Checkpoint { position: number(&row, 0)?, event: parse(&row, 1)? })

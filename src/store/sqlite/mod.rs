@@ -5,7 +5,9 @@
 //! what is there and swapped in. Nothing is decided by what stands here.
 
 mod codec;
+mod compare;
 mod file;
+mod files;
 mod list;
 mod live;
 mod schema;
@@ -20,12 +22,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ccd402_app::ports::log::{Position, Recorded};
 use ccd402_app::ports::read_model::{
-    Checkpoint, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild, Stats, Step,
+    Checkpoint, Comparison, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild, Rows,
+    Stats, Step,
 };
 use ccd402_app::projections::verifications::VERSION;
 use tokio::sync::{RwLock, watch};
 
+use self::compare::Beside;
 pub use self::file::{RowFile, remove};
+use self::files::Files;
+pub use self::files::path_in;
 use self::live::Live;
 
 /// SQLite's code of an answer that was cut off.
@@ -40,28 +46,28 @@ pub struct SqliteReadModel {
 }
 
 struct Shared {
-    dir: PathBuf,
+    files: Files,
     /// Absent until one is built.
     live: RwLock<Option<Live>>,
     position: watch::Sender<Option<Position>>,
 }
 
-/// Where the file of this version lies in a data directory.
-#[must_use]
-pub fn path_in(dir: &Path) -> PathBuf {
-    dir.join(format!("read-model.v{VERSION}.sqlite"))
-}
-
-/// Where it is built before it is swapped in.
-fn building_in(dir: &Path) -> PathBuf {
-    dir.join(format!("read-model.v{VERSION}.building.sqlite"))
-}
-
 impl SqliteReadModel {
     /// Opens what there is in a data directory. A file that cannot be used counts as none.
     pub async fn open(dir: impl Into<PathBuf>) -> Self {
-        let dir = dir.into();
-        let path = path_in(&dir);
+        Self::open_version(dir, VERSION).await
+    }
+
+    /// As a program whose projection has that version.
+    async fn open_version(dir: impl Into<PathBuf>, version: u32) -> Self {
+        let files = Files::new(dir, version);
+        let path = files.live();
+        // What was left by a process that was killed.
+        for left in [files.building(), files.comparing()] {
+            if let Err(error) = remove(&left) {
+                tracing::warn!(%error, "what was half built could not be removed");
+            }
+        }
         let live = match path.exists() {
             true => Live::open(&path).await.map(Some),
             false => Ok(None),
@@ -75,7 +81,7 @@ impl SqliteReadModel {
             None => None,
         };
         let (position, live) = (watch::Sender::new(position), RwLock::new(live));
-        Self { shared: Arc::new(Shared { dir, live, position }) }
+        Self { shared: Arc::new(Shared { files, live, position }) }
     }
 
     /// Closes the file; later calls find none.
@@ -114,7 +120,7 @@ impl Shared {
                 tracing::warn!(%error, "the old read model was not closed in good order");
             }
         }
-        let path = path_in(&self.dir);
+        let path = self.files.live();
         file::replace(finished, &path)?;
         let new = Live::open(&path).await?;
         self.position.send_replace(Some(new.checkpoint().await.position));
@@ -124,8 +130,7 @@ impl Shared {
 
     /// Removes the files of older versions.
     fn clear_old(&self) -> Result<(), Error> {
-        let old = |version| self.dir.join(format!("read-model.v{version}.sqlite"));
-        (1..VERSION).map(old).try_for_each(|path| remove(&path))
+        self.files.old().try_for_each(|path| remove(&path))
     }
 }
 
@@ -173,9 +178,12 @@ impl ReadModel for SqliteReadModel {
     }
 
     async fn rebuild(&self) -> Result<Box<dyn Rebuild>, Error> {
-        let path = building_in(&self.shared.dir);
-        let file = RowFile::create(&path).await?;
-        Ok(Box::new(Building { shared: Arc::clone(&self.shared), file, path }))
+        let file = RowFile::create(&self.shared.files.building()).await?;
+        Ok(Box::new(Building { shared: Arc::clone(&self.shared), file }))
+    }
+
+    async fn compare(&self) -> Result<Box<dyn Comparison>, Error> {
+        Ok(Box::new(Beside::create(Arc::clone(&self.shared)).await?))
     }
 }
 
@@ -183,11 +191,10 @@ impl ReadModel for SqliteReadModel {
 struct Building {
     shared: Arc<Shared>,
     file: RowFile,
-    path: PathBuf,
 }
 
 #[async_trait]
-impl Rebuild for Building {
+impl Rows for Building {
     fn position(&self) -> Position {
         self.file.position()
     }
@@ -195,11 +202,15 @@ impl Rebuild for Building {
     async fn apply(&mut self, events: &[Recorded]) -> Result<(), Error> {
         self.file.apply(events).await
     }
+}
 
+#[async_trait]
+impl Rebuild for Building {
     async fn swap_in(self: Box<Self>) -> Result<(), Error> {
-        self.file.finish().await?;
-        self.shared.swap(&self.path).await?;
-        self.shared.clear_old()
+        let Self { shared, file } = *self;
+        file.finish().await?;
+        shared.swap(&shared.files.building()).await?;
+        shared.clear_old()
     }
 }
 

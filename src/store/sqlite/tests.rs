@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use ccd402_app::contract::sample::{requested, time, verification};
 use ccd402_app::ports::log::{Recorded, StreamId};
-use ccd402_app::ports::read_model::{Filter, ReadModel};
+use ccd402_app::ports::read_model::{Filter, ReadModel, ReadModelError};
+use ccd402_app::projections::verifications::VERSION;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{SqliteReadModel, building_in, path_in};
+use super::files::Files;
+use super::{SqliteReadModel, path_in};
 
 async fn fresh() -> (Arc<dyn ReadModel>, TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -16,6 +18,10 @@ async fn fresh() -> (Arc<dyn ReadModel>, TempDir) {
 }
 
 ccd402_app::read_model_contract!(fresh);
+
+fn files(dir: &TempDir) -> Files {
+    Files::new(dir.path(), VERSION)
+}
 
 fn event(position: u64) -> Recorded {
     Recorded {
@@ -54,7 +60,7 @@ async fn a_file_is_read_again_after_a_restart() {
     assert_eq!(*model.position().borrow(), Some(3));
     assert_eq!(model.list(&Filter::default(), None, 9).await.unwrap().rows.len(), 3);
     model.close().await;
-    assert!(!building_in(dir.path()).exists());
+    assert!(!files(&dir).building().exists());
 }
 
 #[tokio::test]
@@ -80,7 +86,7 @@ async fn what_is_no_whole_file_of_this_version_counts_as_none() {
 async fn a_damaged_file_is_replaced_by_what_is_built() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(path_in(dir.path()), "rubbish").unwrap();
-    std::fs::write(building_in(dir.path()), "what a build that was killed has left").unwrap();
+    std::fs::write(files(&dir).building(), "what a build that was killed has left").unwrap();
     let model = SqliteReadModel::open(dir.path()).await;
     let mut built = model.rebuild().await.unwrap();
     built.apply(&[event(1)]).await.unwrap();
@@ -88,6 +94,69 @@ async fn a_damaged_file_is_replaced_by_what_is_built() {
     assert_eq!(model.list(&Filter::default(), None, 9).await.unwrap().rows.len(), 1);
     model.close().await;
     assert_eq!(position(&dir).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_new_version_is_built_beside_the_old_one_and_takes_its_place() {
+    let dir = of_three().await;
+    let model = SqliteReadModel::open_version(dir.path(), VERSION + 1).await;
+    let asked = model.list(&Filter::default(), None, 9).await;
+    assert_eq!(asked, Err(ReadModelError::Building), "another version's rows are not read");
+    let mut built = model.rebuild().await.unwrap();
+    built.apply(&[event(1), event(2), event(3)]).await.unwrap();
+    assert!(path_in(dir.path()).exists(), "who goes back to the old version finds it");
+    built.swap_in().await.unwrap();
+    assert_eq!(model.list(&Filter::default(), None, 9).await.unwrap().rows.len(), 3);
+    assert!(!path_in(dir.path()).exists());
+    model.close().await;
+    let again = SqliteReadModel::open_version(dir.path(), VERSION + 1).await;
+    assert_eq!(*again.position().borrow(), Some(3));
+    again.close().await;
+    assert_eq!(position(&dir).await, None);
+}
+
+#[tokio::test]
+async fn what_is_half_built_is_removed() {
+    let dir = of_three().await;
+    let [building, comparing] = [files(&dir).building(), files(&dir).comparing()];
+    let model = SqliteReadModel::open(dir.path()).await;
+    let mut built = model.rebuild().await.unwrap();
+    built.apply(&[event(1)]).await.unwrap();
+    let mut compared = model.compare().await.unwrap();
+    compared.apply(&[event(1)]).await.unwrap();
+    assert!(building.exists() && comparing.exists());
+    drop((built, compared));
+    assert!(!building.exists() && !comparing.exists());
+    model.close().await;
+    for left in [&building, &comparing] {
+        std::fs::write(left, "of a process that was killed").unwrap();
+    }
+    assert_eq!(position(&dir).await, Some(3));
+    assert!(!building.exists() && !comparing.exists());
+}
+
+#[tokio::test]
+async fn an_index_that_says_something_else_is_found_by_comparing() {
+    let dir = of_three().await;
+    // As if a write to the index had been lost: the table's own statement is changed for a moment.
+    for change in [
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '(payer,', \
+         '(pay_to,') WHERE name = 'by_payer'",
+        "REINDEX by_payer",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '(pay_to,', \
+         '(payer,') WHERE name = 'by_payer'",
+    ] {
+        execute(&dir, change).await;
+    }
+    let model = SqliteReadModel::open(dir.path()).await;
+    assert_eq!(*model.position().borrow(), Some(3), "a quick look does not find it");
+    let mut compared = model.compare().await.unwrap();
+    compared.apply(&[event(1), event(2), event(3)]).await.unwrap();
+    compared.hold().await.unwrap();
+    let found = compared.end().await;
+    assert!(matches!(found, Err(ReadModelError::Damaged(_))), "{found:?}");
+    assert_eq!(*model.position().borrow(), None, "it is not read any more");
+    model.close().await;
 }
 
 #[tokio::test]

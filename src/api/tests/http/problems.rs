@@ -30,7 +30,7 @@ async fn the_type_of_a_problem_leads_to_its_page() {
 #[tokio::test]
 async fn a_method_that_is_not_taken_is_told_which_are() {
     let api = TestApi::start().await;
-    for (path, allowed) in [("/v1/verifications", "POST"), ("/verify", "POST")] {
+    for (path, allowed) in [("/settle", "POST"), ("/verify", "POST")] {
         let response = api.get(path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(response.headers()[ALLOW], allowed);

@@ -1,30 +1,13 @@
 //! Who may read events: a tenant its own verifications', an operator the log.
 
-use std::num::NonZeroU32;
-
 use ccd402_api::options::Options;
 use ccd402_api::server::Limits as ServerLimits;
-use ccd402_domain::key::command::Terms;
-use ccd402_domain::key::event::Limits;
 use ccd402_domain::key::scope::Scope;
-use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::purchase::Purchase;
-use crate::support::{TestApi, answer, beginning, soon};
-
-async fn key(api: &TestApi, tenant: &str, scopes: &[Scope]) -> String {
-    let many = NonZeroU32::new(10_000).unwrap();
-    let terms = Terms {
-        tenant: tenant.parse().unwrap(),
-        name: "a reader".parse().unwrap(),
-        scopes: scopes.iter().copied().collect(),
-        limits: Limits { rate: many, burst: many, in_flight: many },
-        expires_at: Some(beginning() + TimeDelta::days(1)),
-    };
-    api.keys.create(terms).await.unwrap().unwrap().text.reveal()
-}
+use crate::support::{TestApi, answer, soon};
 
 /// The first events of a stream, by type.
 async fn heard(api: &TestApi, key: &str, count: usize) -> Vec<(String, Value)> {
@@ -51,7 +34,7 @@ async fn a_tenant_hears_of_its_own_and_only_operators_read_the_log() {
     let api = TestApi::start_with(options, ServerLimits::default()).await;
     let mut readers = Vec::new();
     for (tenant, number) in [("shop", 1), ("other", 2)] {
-        let key = key(&api, tenant, &[Scope::Submit, Scope::Read]).await;
+        let key = api.key(tenant, &[Scope::Submit, Scope::Read]).await;
         let submit = api.post("/v1/verifications", &Purchase::new(number).request());
         let (_, accepted) = answer(submit.bearer_auth(&key)).await;
         readers.push((key, accepted["id"].as_str().unwrap().to_owned()));
@@ -71,8 +54,8 @@ async fn a_tenant_hears_of_its_own_and_only_operators_read_the_log() {
     let history = |id: &str| format!("/v1/verifications/{id}/events");
     assert_eq!(status(Method::GET, &history(id), shop).await, 200);
     assert_eq!(status(Method::GET, &history(other), shop).await, 404);
-    let operator = key(&api, "default", &[Scope::Operate]).await;
-    let writer = key(&api, "shop", &[Scope::Submit]).await;
+    let operator = api.key("default", &[Scope::Operate]).await;
+    let writer = api.key("shop", &[Scope::Submit]).await;
     for (path, method) in [("/v1/events", Method::GET), ("/v1/events:verify", Method::POST)] {
         assert_eq!(status(method.clone(), path, shop).await, 403, "{path}");
         assert_eq!(status(method, path, &operator).await, 200, "{path}");

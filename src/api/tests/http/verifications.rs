@@ -40,6 +40,7 @@ async fn a_submission_is_accepted_and_then_told_of() {
         let (_, confirmed) = answer(api.get(&path)).await;
         let block = purchase.transaction().block;
         let expected = json!({
+            "asOf": api.facilitator.log().head().borrow().to_owned(),
             "id": id,
             "status": "confirmed",
             "statusUrl": path,

@@ -6,6 +6,7 @@ pub(crate) mod log;
 pub(crate) mod purchase;
 pub(crate) mod receiver;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,15 +20,20 @@ use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
+use ccd402_app::ports::log::EventLog as _;
+use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::secret::SecretKey;
 use ccd402_app::webhooks::{self, Webhooks};
 use ccd402_domain::key::command::Terms;
-use ccd402_domain::key::scope::Scopes;
+use ccd402_domain::key::event::Limits as KeyLimits;
+use ccd402_domain::key::scope::{Scope, Scopes};
 use ccd402_domain::payment::Policy;
+use ccd402_store::sqlite::SqliteReadModel;
 use ccd402_workers::queue::sqlite::SqliteQueue;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -68,9 +74,9 @@ pub(crate) struct TestApi {
     pub(crate) log: Arc<WatchedLog>,
     pub(crate) clock: Arc<DrivenClock>,
     pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) reads: Arc<Reads>,
     pub(crate) keys: Keys,
     pub(crate) jobs: SqliteQueue,
-    _dir: tempfile::TempDir,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) health: Health,
@@ -79,6 +85,7 @@ pub(crate) struct TestApi {
     pub(crate) http: reqwest::Client,
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinHandle<()>,
+    _dir: TempDir,
 }
 
 impl TestApi {
@@ -120,8 +127,12 @@ impl TestApi {
         };
         let key = SecretKey::new([7; 32]);
         let webhooks = Arc::new(Webhooks::new(ports, key, webhooks::Options::default()));
+        let model = Arc::new(SqliteReadModel::open(dir.path()).await);
+        let reads = Arc::new(Reads::of(log.clone(), model).await.unwrap());
+        reads.model().rebuild().await.unwrap().swap_in().await.unwrap();
         let parts = Parts {
             facilitator: facilitator.clone(),
+            reads: reads.clone(),
             keys: keys.clone(),
             jobs: Arc::new(jobs.clone()),
             webhooks: webhooks.clone(),
@@ -140,9 +151,9 @@ impl TestApi {
             log,
             clock,
             facilitator,
+            reads,
             keys,
             jobs,
-            _dir: dir,
             webhooks,
             receiver,
             health,
@@ -151,6 +162,7 @@ impl TestApi {
             http,
             shutdown,
             server,
+            _dir: dir,
         }
     }
 
@@ -169,12 +181,19 @@ impl TestApi {
 
     /// The text of a new key of a tenant's that may do everything.
     pub(crate) async fn key_of(&self, tenant: &str) -> String {
+        let scopes: Vec<Scope> = Scopes::all().iter().collect();
+        self.key(tenant, &scopes).await
+    }
+
+    /// The text of a new key of many requests.
+    pub(crate) async fn key(&self, tenant: &str, scopes: &[Scope]) -> String {
+        let many = NonZeroU32::new(10_000).unwrap();
         let terms = Terms {
             tenant: tenant.parse().unwrap(),
             name: "a test".parse().unwrap(),
-            scopes: Scopes::all(),
-            limits: Default::default(),
-            expires_at: None,
+            scopes: scopes.iter().copied().collect(),
+            limits: KeyLimits { rate: many, burst: many, in_flight: many },
+            expires_at: Some(beginning() + TimeDelta::days(1)),
         };
         self.keys.create(terms).await.unwrap().unwrap().text.reveal()
     }
@@ -184,6 +203,18 @@ impl TestApi {
         let (status, answer) = answer(self.post(path, body).header("prefer", "wait=0")).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         answer
+    }
+
+    /// The read model takes in what the log has: nobody else does here.
+    pub(crate) async fn project(&self) {
+        loop {
+            let position = self.reads.model().position().borrow().unwrap();
+            let events = self.log.read_all(position, 1_000).await.unwrap();
+            if events.is_empty() {
+                return;
+            }
+            self.reads.model().apply(&events).await.unwrap();
+        }
     }
 
     /// The transaction of a purchase becomes final: the chain has it, and the follower meets it.
