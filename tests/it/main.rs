@@ -19,6 +19,8 @@ mod once;
 mod ops;
 mod payments;
 mod process;
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod refusals;
 mod stream;
 mod streams;
