@@ -1,7 +1,7 @@
 //! Finds what webhooks are to be told and queues it; writes down now and then how far that has come.
 //!
-//! The queue may be lost at any time: what the log still calls for is queued again, at the start and
-//! every half minute.
+//! The queue holds what is due, and little of each webhook. It may be lost at any time: what should be
+//! in it is queued again every half minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use ccd402_app::error::Error as AppError;
 use ccd402_app::ports::queue::{Job, JobQueue};
 use ccd402_app::webhooks::Webhooks;
 use ccd402_app::webhooks::dispatch::Dispatch;
+use chrono::{DateTime, Utc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +19,12 @@ use crate::error::{Error, is_log_broken};
 
 /// Jobs that are queued at once.
 const PUSH_MAX: usize = 1_000;
+/// What is due at nearly the same time is queued together.
+const GRAIN: Duration = Duration::from_millis(10);
 /// First and longest wait before a queue is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
-/// How often what is outstanding is called for again, and written down.
+/// How often what should be in the queue is queued again, and what is outstanding written down.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Between two times.
@@ -70,13 +73,16 @@ impl WebhookDispatcher {
             let found = dispatch.advance().await.map_err(failed)?;
             self.push(&found.jobs).await;
             let is_more = !found.is_all;
+            let due = until(dispatch.next_due());
             tokio::select! {
                 biased;
                 _ = ticks.tick() => {
-                    self.push(&dispatch.outstanding()).await;
+                    self.push(&dispatch.queued()).await;
                     checkpoint(dispatch).await?;
                 }
                 () = std::future::ready(()), if is_more => {}
+                () = due => {}
+                () = self.webhooks.noted() => {}
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
             }
         }
@@ -92,6 +98,12 @@ impl WebhookDispatcher {
             }
         }
     }
+}
+
+/// Ends at a time; never, where there is none.
+async fn until(due_at: Option<DateTime<Utc>>) {
+    let Some(due_at) = due_at else { return std::future::pending().await };
+    tokio::time::sleep((due_at - Utc::now()).to_std().unwrap_or_default() + GRAIN).await;
 }
 
 /// A checkpoint that is not taken is taken the next time.

@@ -7,12 +7,13 @@ use axum::extract::FromRef;
 use bytes::Bytes;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::ports::queue::JobQueue;
+use ccd402_app::webhooks::Webhooks;
 use ccd402_domain::ids::VerificationId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::access::Access;
 use crate::health::Health;
-use crate::options::Options;
+use crate::options::{Options, PublicUrl};
 use crate::parts::Parts;
 use crate::ready::Readiness;
 use crate::routes::supported;
@@ -21,6 +22,7 @@ use crate::streams::Streams;
 /// What every route shares.
 pub(crate) struct Api {
     pub(crate) facilitator: Arc<Facilitator>,
+    pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) options: Options,
     pub(crate) health: Health,
     readiness: Readiness,
@@ -54,9 +56,8 @@ impl FromRef<Arc<Api>> for Readiness {
 
 impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
-        let Parts { facilitator, keys, jobs, health, readiness } = parts;
+        let Parts { facilitator, keys, jobs, webhooks, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
-        let base = options.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
             requests: permits(options.requests_max),
@@ -65,10 +66,11 @@ impl Api {
             streams: Arc::default(),
             waits: permits(options.waits_max),
             supported: supported::body(facilitator.chain().network()),
-            status_prefix: format!("{base}/v1/verifications/"),
+            status_prefix: status_prefix(options.public_url.as_ref()),
             access: Access::new(keys, options.require_keys),
             facilitator,
             jobs,
+            webhooks,
             options,
             health,
             readiness,
@@ -80,6 +82,11 @@ impl Api {
         format!("{}{id}", self.status_prefix)
     }
 
+    /// Where a path of this API is reached.
+    pub(crate) fn url_of(&self, path: &str) -> String {
+        url_of(self.options.public_url.as_ref(), path)
+    }
+
     /// As long a wait as is asked for and allowed; none at all where too many wait already.
     pub(crate) fn wait(&self, asked: Duration) -> Wait<'_> {
         let duration = asked.min(self.options.wait_max);
@@ -88,4 +95,13 @@ impl Api {
             _ => Wait { duration: Duration::ZERO, _permit: None },
         }
     }
+}
+
+/// What the URLs of all verifications begin with.
+pub(crate) fn status_prefix(public_url: Option<&PublicUrl>) -> String {
+    url_of(public_url, "/v1/verifications/")
+}
+
+fn url_of(public_url: Option<&PublicUrl>, path: &str) -> String {
+    public_url.map_or_else(|| path.to_owned(), |base| format!("{base}{path}"))
 }

@@ -13,6 +13,7 @@ mod headers;
 pub mod health;
 mod items;
 mod measure;
+pub mod messages;
 mod meter;
 pub mod openapi;
 pub mod ops;
@@ -40,12 +41,13 @@ use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
     check, docs, errors, events, health as health_route, jobs, keys, log, probes, release, settle,
-    show, stream, submit, supported, unknown, verify,
+    show, stream, submit, supported, unknown, verify, webhooks,
 };
 
 /// Every route over these parts.
 pub fn router(parts: Parts, options: Options) -> Router {
     let api = Arc::new(Api::new(parts, options));
+    let webhook = get(webhooks::show).patch(webhooks::change).delete(webhooks::delete);
     Router::new()
         .route("/verify", post(verify::verify))
         .route("/settle", post(settle::settle))
@@ -65,6 +67,12 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/v1/jobs/{id}/retry", post(jobs::retry))
         .route("/v1/keys", post(keys::create).get(keys::list))
         .route("/v1/keys/{id}", delete(keys::revoke))
+        .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/v1/webhooks/{id}", webhook)
+        .route("/v1/webhooks/{id}/rotate-secret", post(webhooks::rotate_secret))
+        .route("/v1/webhooks/{id}/ping", post(webhooks::ping))
+        .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/v1/webhooks/{id}/deliveries/{position}/redeliver", post(webhooks::redeliver))
         .route("/errors/{code}", get(errors::page))
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::index))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::queue::JobQueue;
+use ccd402_app::webhooks::Webhooks;
 
 use crate::health::Health;
 use crate::ready::Readiness;
@@ -17,6 +18,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Jobs, for operators.
     pub jobs: Arc<dyn JobQueue>,
+    /// Who is told what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Whether the facilitator can work, in one word; fed by whoever runs the follower.
     pub health: Health,
     /// The same part by part; fed by whoever watches the parts.

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod event;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod webhooks;
 
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::rejection::Rejection;

@@ -44,6 +44,7 @@ pub(crate) enum Route {
     Verify,
     Settle,
     Submit,
+    Webhook,
 }
 
 impl IdempotencyKey {
@@ -52,6 +53,7 @@ impl IdempotencyKey {
             Route::Verify => b"verify",
             Route::Settle => b"settle",
             Route::Submit => b"submit",
+            Route::Webhook => b"webhook",
         };
         tenant.uuid_of(&[b"idempotency", route, self.0.as_bytes()])
     }

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::cli::remote::{Remote, Server};
+use crate::cli::remote::{NO_BODY, Remote, Server};
 use crate::output::Output;
 
 /// Jobs that are asked for at a time.
@@ -122,19 +122,19 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List { status, limit } => list(&server, output, status, limit).await?,
         Command::Show { id } => {
-            let response = server.get(&format!("/v1/jobs/{id}")).await?;
-            print(output, "", &read(response).await?);
+            let path = format!("/v1/jobs/{id}");
+            print(output, "", &server.ask(Method::GET, &path, NO_BODY).await?);
         }
         Command::Retry { ids } => {
             for id in ids {
-                let response = server.post(&format!("/v1/jobs/{id}/retry")).await?;
-                print(output, "runs now: ", &read(response).await?);
+                let path = format!("/v1/jobs/{id}/retry");
+                print(output, "runs now: ", &server.ask(Method::POST, &path, NO_BODY).await?);
             }
         }
         Command::Drop { ids } => {
             for id in ids {
-                let response = server.delete(&format!("/v1/jobs/{id}")).await?;
-                print(output, "dropped: ", &read(response).await?);
+                let path = format!("/v1/jobs/{id}");
+                print(output, "dropped: ", &server.ask(Method::DELETE, &path, NO_BODY).await?);
             }
         }
     }
@@ -146,7 +146,7 @@ async fn list(server: &Server, output: Output, of: Status, limit: usize) -> anyh
     loop {
         let (status, page) = (of.as_str(), left.min(PAGE));
         let path = format!("/v1/jobs?status={status}&limit={page}{after}");
-        let page: Page = read(server.get(&path).await?).await?;
+        let page: Page = server.ask(Method::GET, &path, NO_BODY).await?;
         page.jobs.iter().for_each(|job| print(output, "", job));
         left = left.saturating_sub(page.jobs.len());
         match page.next {
@@ -186,8 +186,4 @@ fn print(output: Output, before: &str, job: &Job) {
         line.push_str(&format!("\n  last: {error}"));
     }
     output.print(&line, job);
-}
-
-async fn read<T: for<'a> Deserialize<'a>>(response: reqwest::Response) -> anyhow::Result<T> {
-    response.json().await.context("the answer is not understood")
 }

@@ -20,10 +20,10 @@ use ccd402_domain::tenant::TenantId;
 use chrono::{TimeDelta, Utc};
 use clap::{Args as ClapArgs, Subcommand};
 
+use crate::cli::remote::Server;
 use crate::config::span::Span;
 use crate::output::Output;
 use at_rest::AtRest;
-use running::Server;
 
 /// Make, list and revoke API keys.
 ///
@@ -102,7 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Place { data_dir, url, key } = args.place;
     let place = match data_dir {
         Some(dir) => Keys::AtRest(AtRest::open(&dir).await?),
-        None => Keys::Running(Server::new(url.as_deref(), key.as_deref())?),
+        None => Keys::Running(Server::new(url, key)?),
     };
     let done = place.run(args.command, output).await;
     if let Keys::AtRest(at_rest) = place {
@@ -124,21 +124,21 @@ impl Keys {
                 let terms = args.terms()?;
                 let created = match self {
                     Self::AtRest(keys) => keys.create(terms).await?,
-                    Self::Running(server) => server.create(&terms).await?,
+                    Self::Running(server) => running::create(server, &terms).await?,
                 };
                 shown::created(output, &created);
             }
             Command::List => {
                 let keys = match self {
                     Self::AtRest(keys) => keys.list(),
-                    Self::Running(server) => server.list().await?,
+                    Self::Running(server) => running::list(server).await?,
                 };
                 shown::list(output, &keys);
             }
             Command::Revoke { id } => {
                 let revoked = match self {
                     Self::AtRest(keys) => keys.revoke(id).await?,
-                    Self::Running(server) => server.revoke(id).await?,
+                    Self::Running(server) => running::revoke(server, id).await?,
                 };
                 shown::revoked(output, &revoked);
             }

@@ -18,6 +18,7 @@ pub mod schemas;
 pub mod serve;
 pub mod simchain;
 pub mod wallet;
+pub mod webhooks;
 
 use std::process::ExitCode;
 
@@ -52,7 +53,8 @@ enum Command {
     Schemas(schemas::Args),
     Simchain(simchain::Args),
     Wallet(wallet::Args),
-    Serve(serve::Args),
+    Webhooks(Box<webhooks::Args>),
+    Serve(Box<serve::Args>),
 }
 
 impl Command {
@@ -70,7 +72,8 @@ impl Command {
             | Self::Man(_)
             | Self::Pay(_)
             | Self::Schemas(_)
-            | Self::Wallet(_) => "warn",
+            | Self::Wallet(_)
+            | Self::Webhooks(_) => "warn",
         }
     }
 
@@ -90,7 +93,8 @@ impl Command {
             Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,
             Self::Wallet(args) => wallet::run(args).await,
-            Self::Serve(args) => serve::run(args).await,
+            Self::Webhooks(args) => webhooks::run(*args).await,
+            Self::Serve(args) => serve::run(*args).await,
         }
     }
 }

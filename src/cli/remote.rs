@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use reqwest::{Client, RequestBuilder, Response};
-use serde::Deserialize;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::config::serve::LISTEN_DEFAULT;
 
 /// How long connecting may take, and how long a server may say nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// For what is asked without a body.
+pub const NO_BODY: Option<&()> = None;
 
 /// Where a running facilitator is.
 #[derive(Debug, Clone, Args)]
@@ -45,17 +50,32 @@ impl Remote {
     /// # Errors
     /// Where there can be no HTTP client.
     pub fn server(self) -> anyhow::Result<Server> {
-        let base = self.url.unwrap_or_else(|| format!("http://{LISTEN_DEFAULT}"));
-        let http = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .build()
-            .context("no HTTP client can be made")?;
-        Ok(Server { http, base: base.trim_end_matches('/').to_owned(), key: self.key })
+        Server::new(self.url, self.key)
     }
 }
 
 impl Server {
+    /// The facilitator at a URL, or the one on this machine; nothing is sent yet.
+    ///
+    /// # Errors
+    /// Where the URL is none, or there can be no HTTP client.
+    pub fn new(url: Option<String>, key: Option<String>) -> anyhow::Result<Self> {
+        let base = url.unwrap_or_else(|| format!("http://{LISTEN_DEFAULT}"));
+        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.query().is_none();
+        ensure!(
+            base.parse().as_ref().is_ok_and(is_web),
+            "{base:?} is not the URL of a facilitator: write it like http://{LISTEN_DEFAULT}"
+        );
+        let http = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            // Neither the key nor what is asked for goes elsewhere.
+            .redirect(Policy::none())
+            .build()
+            .context("no HTTP client can be made")?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key })
+    }
+
     /// Reads a path.
     ///
     /// # Errors
@@ -72,12 +92,36 @@ impl Server {
         self.send(self.http.post(format!("{}{path}", self.base))).await
     }
 
-    /// Asks for something to be removed.
+    /// Asks a path for JSON, with a body where there is more to say.
+    ///
+    /// # Errors
+    /// As [`Server::get`], and where the answer is something else.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> anyhow::Result<T> {
+        let response = self.say(method, path, body).await?;
+        response.json().await.context("the answer is not understood; is this a facilitator?")
+    }
+
+    /// As [`Server::ask`], of what answers in another way or not at all.
     ///
     /// # Errors
     /// As [`Server::get`].
-    pub async fn delete(&self, path: &str) -> anyhow::Result<Response> {
-        self.send(self.http.delete(format!("{}{path}", self.base))).await
+    pub async fn say(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> anyhow::Result<Response> {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        self.send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {

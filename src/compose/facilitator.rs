@@ -16,7 +16,7 @@ use ccd402_app::keys::Keys;
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
 use ccd402_app::ports::log::EventLog;
-use ccd402_app::ports::queue::JobQueue;
+use ccd402_app::ports::queue::{JobKind, JobQueue};
 use ccd402_app::reads::Reads;
 use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
@@ -39,6 +39,7 @@ use crate::compose::access::Access;
 use crate::compose::audit::{self, Options as AuditOptions};
 use crate::compose::jobs::{self, Options as JobOptions};
 use crate::compose::ops::Ops;
+use crate::compose::webhooks::{self, Wired};
 use crate::compose::{health, ready};
 
 /// How far clocks of gate, facilitator and chain may disagree.
@@ -79,6 +80,8 @@ pub struct Options {
     pub queue_url: Option<String>,
     /// How often what never ends is done.
     pub jobs: JobOptions,
+    /// How webhooks are told.
+    pub webhooks: webhooks::Options,
 }
 
 impl Options {
@@ -101,6 +104,7 @@ impl Options {
             ops_listen: None,
             queue_url: None,
             jobs: JobOptions::default(),
+            webhooks: webhooks::Options::default(),
         }
     }
 
@@ -159,11 +163,18 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     let read_model = SqliteReadModel::open(&options.data_dir).await;
     let model = Arc::new(read_model.clone());
     let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
+    let parts = webhooks::Parts {
+        log: log.clone(),
+        queue: queue.clone(),
+        data_dir: &options.data_dir,
+        public_url: options.public_url.as_ref(),
+    };
+    let wired = webhooks::wire(parts, options.webhooks.clone()).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is it taken?", options.listen))?;
     let addr = listener.local_addr()?;
-    let made = Made { log, facilitator, keys, queue, read_model, reads, ops };
+    let made = Made { log, facilitator, keys, queue, read_model, reads, ops, wired };
     Ok(run(options, (addr, listener), made))
 }
 
@@ -196,10 +207,11 @@ struct Made {
     read_model: SqliteReadModel,
     reads: Arc<Reads>,
     ops: Option<Ops>,
+    wired: Wired,
 }
 
 fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made) -> Running {
-    let Made { log, facilitator, keys, queue, read_model, reads, ops } = made;
+    let Made { log, facilitator, keys, queue, read_model, reads, ops, wired } = made;
     let shutdown = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let (follower, follower_status) = Follower::new(Arc::clone(&facilitator));
@@ -207,14 +219,17 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
     let jobs: Arc<dyn JobQueue> = queue.clone();
     let dispatcher =
         Dispatcher::new(Arc::clone(&facilitator), jobs.clone(), DispatcherOptions::default());
-    let handlers = jobs::handlers(&facilitator, &jobs, &options.jobs);
+    let Wired { webhooks, dispatcher: teller, handler } = wired;
+    let mut handlers = jobs::handlers(&facilitator, &jobs, &options.jobs);
+    handlers.insert(JobKind::DeliverWebhook, handler);
     let runner = Runner::new(queue, handlers, options.jobs.tries);
     let token = || shutdown.clone();
-    let (t1, t2, t3, t4) = (token(), token(), token(), token());
+    let (t1, t2, t3, t4, t5) = (token(), token(), token(), token(), token());
     tasks.spawn(async move { Ok(follower.run(t1).await?) });
     tasks.spawn(async move { Ok(projector.run(t2).await?) });
     tasks.spawn(async move { Ok(dispatcher.run(t3).await?) });
     tasks.spawn(async move { Ok(runner.run(t4).await?) });
+    tasks.spawn(async move { Ok(teller.run(t5).await?) });
 
     let audit = audit::run(Arc::clone(&log), AuditOptions::default());
     let until = shutdown.clone();
@@ -256,7 +271,8 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         stopping: shutdown.clone(),
         ..Default::default()
     };
-    let parts = Parts { facilitator: Arc::clone(&facilitator), keys, jobs, health, readiness };
+    let parts =
+        Parts { facilitator: Arc::clone(&facilitator), keys, jobs, webhooks, health, readiness };
     let router = ccd402_api::router(parts, api);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {

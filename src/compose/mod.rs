@@ -8,3 +8,4 @@ pub mod jobs;
 mod ops;
 mod ready;
 pub mod wallet;
+pub mod webhooks;

@@ -1,12 +1,13 @@
 //! Settings of `ccd402 serve`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use ccd402_protocol::network::NetworkId;
 use clap::Args;
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ use crate::config::span::Span;
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:4020";
 /// Where its data lies when nothing is said.
 pub const DATA_DIR_DEFAULT: &str = "ccd402-data";
+/// Most pauses between tries of a delivery.
+const RETRIES_MAX: usize = 20;
 /// Which node it asks when nothing is said.
 pub const NODE_DEFAULT: &str = "http://127.0.0.1:20000";
 
@@ -78,6 +81,19 @@ pub struct Settings {
     /// yourself, such as 127.0.0.1:9402 [default: none]
     #[arg(long, env = "CCD402_OPS_LISTEN", value_name = "ADDR")]
     pub ops_listen: Option<SocketAddr>,
+    /// Network that webhooks may reach beside the public internet, such as 10.1.0.0/16 or
+    /// 127.0.0.1; repeat it for several. Whoever may make webhooks reaches it [default: none]
+    #[arg(long, env = "CCD402_WEBHOOK_ALLOW", value_name = "NET", value_delimiter = ',')]
+    #[serde(default)]
+    pub webhook_allow: Vec<String>,
+    /// How long the receiver of a webhook may take, 1s to 30s [default: 15s]
+    #[arg(long, env = "CCD402_WEBHOOK_TIMEOUT", value_name = "TIME")]
+    pub webhook_timeout: Option<Span>,
+    /// Pauses before each further try of a delivery; after the last it is given up
+    /// [default: 5s,5m,30m,2h,5h,10h,14h,20h,24h]
+    #[arg(long, env = "CCD402_WEBHOOK_RETRIES", value_name = "TIMES", value_delimiter = ',')]
+    #[serde(default)]
+    pub webhook_retries: Vec<Span>,
 }
 
 impl Settings {
@@ -87,7 +103,7 @@ impl Settings {
         Self {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
-            nodes: if self.nodes.is_empty() { other.nodes } else { self.nodes },
+            nodes: or_all(self.nodes, other.nodes),
             network: self.network.or(other.network),
             public_url: self.public_url.or(other.public_url),
             wait: self.wait.or(other.wait),
@@ -100,6 +116,9 @@ impl Settings {
             behind_tls_proxy: self.behind_tls_proxy.or(other.behind_tls_proxy),
             queue_url: self.queue_url.or(other.queue_url),
             ops_listen: self.ops_listen.or(other.ops_listen),
+            webhook_allow: or_all(self.webhook_allow, other.webhook_allow),
+            webhook_timeout: self.webhook_timeout.or(other.webhook_timeout),
+            webhook_retries: or_all(self.webhook_retries, other.webhook_retries),
         }
     }
 
@@ -138,8 +157,38 @@ impl Settings {
             ensure!((8..=65_536).contains(&mib), "log_cache_mib must be 8 to 65536");
             options.log_cache_bytes = mib * 1024 * 1024;
         }
+        options.webhooks.allow = networks(&self.webhook_allow)?;
+        if let Some(timeout) = self.webhook_timeout {
+            let (least, most) = (Duration::from_secs(1), Duration::from_secs(30));
+            options.webhooks.timeout = timeout.within("webhook_timeout", least, most)?;
+        }
+        if !self.webhook_retries.is_empty() {
+            options.webhooks.schedule.pauses = pauses(&self.webhook_retries)?;
+        }
         Ok(options)
     }
+}
+
+fn or_all<T>(these: Vec<T>, others: Vec<T>) -> Vec<T> {
+    if these.is_empty() { others } else { these }
+}
+
+/// Networks, or single addresses.
+fn networks(texts: &[String]) -> anyhow::Result<Vec<IpNet>> {
+    let parse = |text: &String| {
+        let address = text.parse().map(|address: IpAddr| IpNet::from(address));
+        let net = address.or_else(|_| text.parse()).ok();
+        net.with_context(|| {
+            format!("webhook_allow: {text} is no network; write it like 10.1.0.0/16 or fd00::/8")
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn pauses(spans: &[Span]) -> anyhow::Result<Vec<Duration>> {
+    ensure!(spans.len() <= RETRIES_MAX, "webhook_retries has at most {RETRIES_MAX} pauses");
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(7 * 24 * 3_600));
+    spans.iter().map(|span| span.within("each of webhook_retries", least, most)).collect()
 }
 
 fn set_time(name: &str, value: Option<Span>, time: &mut Duration) -> anyhow::Result<()> {

@@ -22,6 +22,7 @@ use ccd402_gate::proxy::{Options as ProxyOptions, Proxy};
 use ccd402_gate::secret::Secret;
 use ccd402_protocol::network::NetworkId;
 use ccd402_simchain::{Clock, Funds, Handle, IdentitySpec, Options as ChainOptions, SimChain};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -116,6 +117,7 @@ impl Devnet {
             vec![chain.url()],
         );
         settings.jobs = options.jobs.clone();
+        settings.webhooks.allow = loopback();
         let facilitator = facilitator::start(settings).await?;
         let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await?;
         let seller = seller(&chain, &options).await?;
@@ -246,6 +248,11 @@ impl Devnet {
         self.chain.shutdown().await;
         Ok(())
     }
+}
+
+/// Receivers on this machine may be told, for whoever tries webhooks out.
+fn loopback() -> Vec<IpNet> {
+    ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("these are networks")).to_vec()
 }
 
 /// The shop's own account, kept with the data where the chain is kept, too.

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Too few bytes to be a secret.
-    #[error("the gate's secret has {0} bytes; it needs at least 32 (64 hex digits)")]
+    #[error("the secret has {0} bytes; it needs at least 32 (64 hex digits)")]
     SecretTooShort(usize),
     /// The secret's file is not what the gate writes.
     #[error("{} holds no hex digits of a secret; remove it to have a new one made", .0.display())]
     SecretNotHex(PathBuf),
     /// The secret's file cannot be read or made.
-    #[error("the gate's secret file {}: {cause}", path.display())]
+    #[error("the secret's file {}: {cause}", path.display())]
     SecretFile {
         /// Where it is, or should be.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! The gate's secret, and the file that keeps it. It is never printed and never logged.
+//! Secrets, and the files that keep them. They are never printed and never logged.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -18,7 +18,7 @@ const FILE_BYTES_MAX: u64 = 4_096;
 const OTHERS: u32 = 0o077;
 
 /// What the gate seals its challenges with. Gates that share it honour each other's offers: share
-/// it among replicas of one gate, never among sites.
+/// it among replicas of one gate, never among sites. Other keys are kept in such files, too.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
 
@@ -35,7 +35,7 @@ impl Secret {
     }
 
     /// Reads the secret from a file of hex digits, and makes it (32 random bytes, mode 0600) where
-    /// there is none. Of several gates that start at once, all end up with the same one.
+    /// there is none. Of several processes that start at once, all end up with the same one.
     ///
     /// # Errors
     /// Where the file cannot be read or made, or does not hold a secret.
@@ -56,7 +56,9 @@ impl Secret {
         Self::new(bytes)
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Its bytes, for what is derived from it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -75,7 +77,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     if metadata.permissions().mode() & OTHERS != 0 {
         tracing::warn!(
             file = %path.display(),
-            "other users of this machine can read the gate's secret; chmod 600 it"
+            "other users of this machine can read this secret; chmod 600 it"
         );
     }
     fs::read_to_string(path)

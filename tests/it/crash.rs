@@ -15,7 +15,6 @@ use ccd402_domain::ids::TransactionHash;
 use ccd402_domain::transaction::Outcome;
 use ccd402_simchain::{Handle, Options, SimChain};
 use ccd402_store::sled::{Options as LogOptions, SledLog};
-use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -237,7 +236,7 @@ async fn cast(chain: &Handle, seller: &Seller) -> (Vec<Submission>, [Payment; 2]
     for _ in 0..2 {
         payments.push(too_small(seller, &rich).await);
         payments.push(rejected(seller, &poor).await);
-        payments.push(never_sent(seller, &rich).await);
+        payments.push(seller.never_sent(&rich).await);
         let shared = Payment { fate: Fate::Shared, ..seller.paid(&rich, terms).await };
         payments.extend([shared.clone(), shared]);
     }
@@ -280,14 +279,6 @@ async fn too_small(seller: &Seller, payer: &Hand) -> Payment {
 async fn rejected(seller: &Seller, poor: &Hand) -> Payment {
     let paid = seller.paid(poor, Terms::default()).await;
     Payment { fate: Fate::Failed("transaction_failed_on_chain"), ..paid }
-}
-
-async fn never_sent(seller: &Seller, payer: &Hand) -> Payment {
-    let soon = Terms { life: TimeDelta::seconds(5), ..Terms::default() };
-    let offer = seller.offer(soon);
-    let hash = payer.wallet().build_transfer(&offer.transfer().unwrap()).await.unwrap().hash;
-    let payload = offer.payload(hash, payer.wallet().address(), None);
-    Payment::new(&offer, &payload, hash, Fate::Failed("transaction_not_found"))
 }
 
 async fn borrowed_proof(seller: &Seller, payer: &Hand) -> Payment {

@@ -19,6 +19,7 @@ mod once;
 mod ops;
 mod payments;
 mod process;
+mod receiver;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod refusals;
@@ -26,4 +27,7 @@ mod stream;
 mod streams;
 mod support;
 mod volume;
+mod webhook_answers;
+mod webhook_kit;
+mod webhooks;
 mod wrong;

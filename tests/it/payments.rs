@@ -119,6 +119,16 @@ impl Seller {
         let hash = payload["payload"]["txHash"].as_str().unwrap().parse().unwrap();
         Payment::new(&offer, &payload, hash, Fate::Confirmed)
     }
+
+    /// One that is signed and never made; it fails once its time is over, after some seconds.
+    pub(crate) async fn never_sent(&self, payer: &Hand) -> Payment {
+        let soon = Terms { life: TimeDelta::seconds(5), ..Terms::default() };
+        let offer = self.offer(soon);
+        let transfer = offer.transfer().unwrap();
+        let hash = payer.wallet().build_transfer(&transfer).await.unwrap().hash;
+        let payload = offer.payload(hash, payer.wallet().address(), None);
+        Payment::new(&offer, &payload, hash, Fate::Failed("transaction_not_found"))
+    }
 }
 
 impl Payment {

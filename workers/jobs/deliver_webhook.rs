@@ -1,7 +1,7 @@
 //! Tells a webhook of one event.
 //!
 //! What is sent, and when it is tried again, is decided in `app` from the log; a second run finds the
-//! first one's tries there.
+//! first one's tries there. A receiver that takes nothing is no failure of the job.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ impl Handler for DeliverWebhook {
             return Ran::Dead { why: format!("{job} is no job of this kind") };
         };
         match self.0.deliver(WebhookId(webhook), position).await {
-            Ok(Delivered::Done) => Ran::Done,
-            Ok(Delivered::Due(at)) => Ran::RetryAt { at, why: "not taken yet".to_owned() },
+            // What is due later is queued again when its time comes.
+            Ok(Delivered::Ended | Delivered::Due(_) | Delivered::NotTold) => Ran::Done,
             Err(error) => Ran::Retry { why: error.to_string() },
         }
     }

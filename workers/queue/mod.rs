@@ -106,7 +106,7 @@ impl Worker {
     }
 
     /// A job that the worker was handed by apalis.
-    fn taken(&self, task: Task<Vec<u8>>) -> Result<Taken, QueueError> {
+    fn taken(&self, task: &Task<Vec<u8>>) -> Result<Taken, QueueError> {
         let id = task.task_id().and_then(|id| job_id(&id.to_string()));
         let id = id.ok_or_else(|| unavailable("a task's id is no ULID"))?;
         // What is not even JSON is a job that nobody knows: it ends as a dead letter.

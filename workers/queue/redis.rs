@@ -286,7 +286,7 @@ impl Worked for RedisQueue {
     async fn fetch(&self, worker: &Worker, max: usize) -> Result<Vec<Taken>, QueueError> {
         let config = config(worker.kind).batch_size(max);
         let tasks = queries::fetch_next(&mut self.redis.clone(), &worker.context, &config).await;
-        tasks.map_err(unavailable)?.into_iter().map(|task| worker.taken(task)).collect()
+        tasks.map_err(unavailable)?.iter().map(|task| worker.taken(task)).collect()
     }
 
     async fn begin(&self, taken: &Taken) -> Result<Option<u32>, QueueError> {

@@ -9,6 +9,7 @@ mod keys;
 mod log;
 mod operation;
 mod verifications;
+mod webhooks;
 mod x402;
 
 use ccd402_domain::key::scope::Scope;
@@ -27,6 +28,8 @@ enum Access {
     Open,
     /// Who holds a key of this scope.
     Scope(Scope),
+    /// Who holds a key of several scopes, in words.
+    Scopes(&'static str),
 }
 
 impl Access {
@@ -34,13 +37,14 @@ impl Access {
         match self {
             Self::Open => "none",
             Self::Scope(scope) => scope.as_str(),
+            Self::Scopes(words) => words,
         }
     }
 
     fn security(self) -> Value {
         match self {
             Self::Open => json!([]),
-            Self::Scope(_) => json!([{ "key": [] }]),
+            Self::Scope(_) | Self::Scopes(_) => json!([{ "key": [] }]),
         }
     }
 }
@@ -79,12 +83,14 @@ pub fn document() -> Value {
         log::operations,
         jobs::operations,
         keys::operations,
+        webhooks::operations,
     ];
     let mut paths: Map<String, Value> = Map::new();
     for operation in groups.iter().flat_map(|group| group(&mut schemas)) {
         let Operation { method, path, .. } = operation;
         paths.entry(path).or_insert_with(|| json!({}))[method] = operation.into_value();
     }
+    let messages = webhooks::messages(&mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -97,6 +103,7 @@ pub fn document() -> Value {
         "servers": [{ "url": "/" }],
         "tags": TAGS.map(|(name, about)| json!({ "name": name, "description": about })),
         "paths": paths,
+        "webhooks": messages,
         "components": {
             "schemas": schemas.take_definitions(true),
             "securitySchemes": { "key": {
@@ -111,12 +118,13 @@ const ABOUT: &str = "Tells resource servers whether a payment is good: for this 
     finally, and for the first time. Native routes live under /v1 and answer problem details \
     (RFC 9457); /verify, /settle and /supported are x402's own.";
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("x402", "The facilitator interface of the x402 specification, versions 1 and 2."),
     ("verifications", "Payments handed in asynchronously, and what became of them."),
     ("log", "The event log: the truth from which everything else is derived."),
     ("jobs", "The job queue: what is still to be done, and what failed for good."),
     ("keys", "API keys: who may call, as whom, and for what."),
+    ("webhooks", "Who is told what happens to a tenant's verifications, signed and in order."),
 ];
 
 /// A schema of a text with an example's name.

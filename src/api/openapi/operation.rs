@@ -63,7 +63,7 @@ impl Operation {
     pub(super) fn access(mut self, access: Access) -> Self {
         self.value.insert("security".into(), access.security());
         self.value.insert("x-scope".into(), access.as_str().into());
-        if matches!(access, Access::Scope(_)) {
+        if !matches!(access, Access::Open) {
             use ReasonCode as C;
             return self.problems(&[
                 (401, &[C::KeyRequired, C::KeyInvalid, C::KeyExpired, C::KeyRevoked]),

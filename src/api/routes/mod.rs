@@ -18,3 +18,4 @@ pub(crate) mod submit;
 pub(crate) mod supported;
 pub(crate) mod unknown;
 pub(crate) mod verify;
+pub(crate) mod webhooks;

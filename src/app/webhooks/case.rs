@@ -120,7 +120,7 @@ impl Webhooks {
     /// A message to a webhook, signed by every secret that is valid now.
     pub(crate) fn message(&self, webhook: &Webhook, id: Uuid, body: Vec<u8>) -> Message {
         let time = self.ports.clock.now();
-        let secrets = webhook.secret.signing(time);
+        let secrets = webhook.secrets.signing(time);
         let secrets = secrets.map(|number| self.key.secret(webhook.id, number)).collect();
         Message {
             url: webhook.url.clone(),

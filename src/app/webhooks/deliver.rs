@@ -22,9 +22,11 @@ const GONE: u16 = 410;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// There is nothing more to do for it.
-    Done,
-    /// There is, at this time.
+    Ended,
+    /// There is, at this time; it is called for again then.
     Due(DateTime<Utc>),
+    /// The webhook is not told; once it is enabled, what is left is called for again.
+    NotTold,
 }
 
 impl Webhooks {
@@ -33,29 +35,36 @@ impl Webhooks {
     /// # Errors
     /// Where the log fails.
     pub async fn deliver(&self, id: WebhookId, position: Position) -> Result<Delivered, Error> {
+        let delivered = self.try_now(id, position).await?;
+        match delivered {
+            Delivered::Ended => self.note(id, position, None),
+            Delivered::Due(at) => self.note(id, position, Some(at)),
+            Delivered::NotTold => {}
+        }
+        Ok(delivered)
+    }
+
+    async fn try_now(&self, id: WebhookId, position: Position) -> Result<Delivered, Error> {
         let Some(verification) = self.verification_at(position).await? else {
-            self.note_ended(id, position);
-            return Ok(Delivered::Done);
+            return Ok(Delivered::Ended);
         };
         let Some(_turn) = self.turns.take(id, verification).await else {
             return Ok(Delivered::Due(self.ports.clock.now() + ROOM_AGAIN));
         };
         loop {
             let webhook = self.load(id).await?;
-            // Once it is enabled, what is left is called for again.
-            let Some(webhook) = webhook.filter(is_told) else { return Ok(Delivered::Done) };
+            let Some(webhook) = webhook.filter(is_told) else { return Ok(Delivered::NotTold) };
             let case = self.case(webhook, verification).await?;
             let next =
                 case.as_ref().map(|case| (case, case.deliveries.next(case.heard(), position)));
             let Some((case, Next::Send { position: next, attempt, due_at })) = next else {
-                self.note_ended(id, position);
-                return Ok(Delivered::Done);
+                return Ok(Delivered::Ended);
             };
             if let Some(due_at) = due_at.filter(|due_at| self.ports.clock.now() < *due_at) {
                 return Ok(Delivered::Due(due_at));
             }
             let Some(tried) = self.send(case, next, attempt).await? else {
-                return Ok(Delivered::Done);
+                return Ok(Delivered::Ended);
             };
             if tried.answer == Answer::Status(GONE) {
                 self.disable(id, WhyDisabled::Gone).await?;

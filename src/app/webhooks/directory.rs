@@ -2,12 +2,13 @@
 //!
 //! Bounded by tenants and the webhooks that each may have. Deleted ones are not in it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::WebhookId;
-use ccd402_domain::tenant::TenantId;
+use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_domain::webhook::state::{Status, Webhook, evolve};
 
 use crate::error::Error;
@@ -24,7 +25,7 @@ pub(crate) struct Directory {
 
 #[derive(Debug, Default)]
 struct Kept {
-    webhooks: HashMap<WebhookId, Webhook>,
+    webhooks: BTreeMap<WebhookId, Webhook>,
     tenants: HashMap<TenantId, BTreeSet<WebhookId>>,
 }
 
@@ -85,11 +86,31 @@ impl Directory {
         self.read().webhooks.get(&id).cloned()
     }
 
-    /// The webhooks of a tenant, in the order in which they were made.
+    /// The webhooks of a tenant, in the order of their ids.
     pub(crate) fn of(&self, tenant: &TenantId) -> Vec<Webhook> {
         let kept = self.read();
         let ids = kept.tenants.get(tenant).into_iter().flatten();
         ids.filter_map(|id| kept.webhooks.get(id).cloned()).collect()
+    }
+
+    /// How many a tenant has.
+    pub(crate) fn count(&self, tenant: &TenantId) -> usize {
+        self.read().tenants.get(tenant).map_or(0, BTreeSet::len)
+    }
+
+    /// Those of one tenant or of all after an id, in the order of their ids, at most `max`.
+    pub(crate) fn page(&self, reach: &Reach, after: Option<WebhookId>, max: usize) -> Vec<Webhook> {
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let kept = self.read();
+        match reach {
+            Reach::All => {
+                kept.webhooks.range(range).map(|(_, one)| one).take(max).cloned().collect()
+            }
+            Reach::Tenant(tenant) => {
+                let ids = kept.tenants.get(tenant).into_iter().flat_map(|ids| ids.range(range));
+                ids.filter_map(|id| kept.webhooks.get(id)).take(max).cloned().collect()
+            }
+        }
     }
 
     /// Every webhook.

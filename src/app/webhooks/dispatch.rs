@@ -1,7 +1,8 @@
 //! Finds what is to be delivered: reads the log as it grows, and from where each webhook was left.
 //!
-//! It sends nothing. What it finds is queued by who runs it, and called for again now and then, so
-//! that a queue that was lost is filled again.
+//! It sends nothing. What it finds is queued by who runs it, little at a time for each webhook and
+//! only what is due, and called for again now and then, so that a queue that was lost is filled
+//! again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use ccd402_domain::tenant::TenantId;
 use ccd402_domain::webhook::event::WhyDisabled;
 use ccd402_domain::webhook::state::Webhook;
 use ccd402_domain::webhook::transition::Transition;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -38,7 +40,7 @@ pub struct Dispatch {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// To be queued.
+    /// To be queued now.
     pub jobs: Vec<Job>,
     /// Whether there was nothing left to read.
     pub is_all: bool,
@@ -51,7 +53,7 @@ impl Dispatch {
     /// Where the log cannot be read.
     pub async fn begin(webhooks: Arc<Webhooks>) -> Result<Self, Error> {
         let live = *webhooks.log().head().borrow();
-        webhooks.directory.load(webhooks.log().as_ref()).await?;
+        webhooks.load_all().await?;
         let mut trackers = HashMap::new();
         for webhook in webhooks.directory.all() {
             trackers.insert(webhook.id, left(&webhooks, &webhook).await?);
@@ -64,27 +66,34 @@ impl Dispatch {
     /// # Errors
     /// Where the log fails.
     pub async fn advance(&mut self) -> Result<Found, Error> {
-        for (webhook, position) in self.webhooks.take_ended() {
-            if let Some(tracker) = self.trackers.get_mut(&webhook) {
-                tracker.end(position);
+        for note in self.webhooks.take_notes() {
+            let Some(tracker) = self.trackers.get_mut(&note.webhook) else { continue };
+            match note.due_at {
+                Some(at) => tracker.outstanding.put_off(note.position, at),
+                None => tracker.end(note.position),
             }
         }
         let page = self.webhooks.log().read_all(self.live, PAGE).await?;
-        let mut jobs = Vec::new();
         for recorded in &page {
-            self.happened(recorded, &mut jobs).await?;
+            self.happened(recorded).await?;
             self.live = recorded.position;
         }
-        let is_behind = self.catch_up(&mut jobs).await?;
-        jobs.retain(|job| self.is_outstanding(job));
-        Ok(Found { jobs, is_all: page.is_empty() && !is_behind })
+        let is_behind = self.catch_up().await?;
+        Ok(Found { jobs: self.queue(), is_all: page.is_empty() && !is_behind })
     }
 
-    /// Everything that is to be delivered, as jobs: most are queued already.
+    /// Everything that should be in the queue: where it was lost, all of it is missing there.
     #[must_use]
-    pub fn outstanding(&self) -> Vec<Job> {
+    pub fn queued(&self) -> Vec<Job> {
+        let each = self.trackers.iter();
+        each.flat_map(|(id, tracker)| jobs(*id, tracker.outstanding.queued())).collect()
+    }
+
+    /// When something is due next that waits for its time.
+    #[must_use]
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
         let told = self.trackers.iter().filter(|(id, _)| self.told(**id).is_some());
-        told.flat_map(|(id, tracker)| jobs_of(*id, tracker)).collect()
+        told.filter_map(|(_, tracker)| tracker.outstanding.next_due()).min()
     }
 
     /// Writes down how far each webhook has come, where that is worth it.
@@ -116,7 +125,7 @@ impl Dispatch {
     }
 
     /// Takes in an event that is new.
-    async fn happened(&mut self, recorded: &Recorded, jobs: &mut Vec<Job>) -> Result<(), Error> {
+    async fn happened(&mut self, recorded: &Recorded) -> Result<(), Error> {
         match &recorded.event {
             Event::VerificationRequested(requested) => {
                 self.remember(requested.verification, requested.tenant.clone());
@@ -136,10 +145,10 @@ impl Dispatch {
             _ => {}
         }
         if let Some(id) = recorded.stream.as_webhook() {
-            self.changed(id, recorded, jobs).await?;
+            self.changed(id, recorded).await?;
         }
         if let Some(transition) = Transition::of(&recorded.event) {
-            self.tell_those_who_go_along(recorded, transition, jobs).await?;
+            self.tell_those_who_go_along(recorded, transition).await?;
         }
         Ok(())
     }
@@ -152,12 +161,7 @@ impl Dispatch {
     }
 
     /// A webhook was made, changed, switched or deleted.
-    async fn changed(
-        &mut self,
-        id: WebhookId,
-        recorded: &Recorded,
-        jobs: &mut Vec<Job>,
-    ) -> Result<(), Error> {
+    async fn changed(&mut self, id: WebhookId, recorded: &Recorded) -> Result<(), Error> {
         if !self.webhooks.directory.apply(recorded) {
             let webhook = directory::read(self.webhooks.log().as_ref(), &recorded.stream).await?;
             webhook.into_iter().for_each(|webhook| self.webhooks.directory.put(webhook));
@@ -166,8 +170,8 @@ impl Dispatch {
         match &recorded.event {
             Event::WebhookDisabled(_) => {
                 tracker.scanned.get_or_insert(recorded.position);
+                tracker.outstanding.unqueue();
             }
-            Event::WebhookEnabled(_) => jobs.extend(jobs_of(id, tracker)),
             Event::WebhookDeleted(_) => {
                 self.trackers.remove(&id);
             }
@@ -180,7 +184,6 @@ impl Dispatch {
         &mut self,
         recorded: &Recorded,
         transition: Transition,
-        jobs: &mut Vec<Job>,
     ) -> Result<(), Error> {
         if self.webhooks.directory.is_empty() {
             return Ok(());
@@ -193,7 +196,6 @@ impl Dispatch {
             }
             if is_told(&webhook) && tracker.has_room() {
                 tracker.add(recorded.position);
-                jobs.push(job(webhook.id, recorded.position));
             } else {
                 tracker.scanned = Some(self.live);
             }
@@ -202,7 +204,7 @@ impl Dispatch {
     }
 
     /// Reads a page for the webhook that is furthest behind; false where there is none.
-    async fn catch_up(&mut self, jobs: &mut Vec<Job>) -> Result<bool, Error> {
+    async fn catch_up(&mut self) -> Result<bool, Error> {
         let behind = self.trackers.iter().filter(|(_, tracker)| tracker.has_room());
         let behind = behind.filter_map(|(id, tracker)| Some((tracker.scanned?, self.told(*id)?)));
         let Some((scanned, webhook)) = behind.min_by_key(|(scanned, _)| *scanned) else {
@@ -211,7 +213,7 @@ impl Dispatch {
         let page = self.webhooks.log().read_all(scanned, PAGE).await?;
         let (mut reached, live) = (scanned, self.live);
         for recorded in page.iter().take_while(|recorded| recorded.position <= live) {
-            if !self.take_up(&webhook, recorded, jobs).await? {
+            if !self.take_up(&webhook, recorded).await? {
                 break;
             }
             reached = recorded.position;
@@ -223,12 +225,7 @@ impl Dispatch {
     }
 
     /// Takes in, for one webhook, an event that it has missed; false where it has no room for it.
-    async fn take_up(
-        &mut self,
-        webhook: &Webhook,
-        recorded: &Recorded,
-        jobs: &mut Vec<Job>,
-    ) -> Result<bool, Error> {
+    async fn take_up(&mut self, webhook: &Webhook, recorded: &Recorded) -> Result<bool, Error> {
         let transition = Transition::of(&recorded.event)
             .filter(|transition| webhook.hears(*transition, recorded.position));
         let is_its = match transition {
@@ -241,10 +238,7 @@ impl Dispatch {
                 tracker.tried(tried);
             }
             _ if is_its && !tracker.has_room() => return Ok(false),
-            _ if is_its => {
-                tracker.add(recorded.position);
-                jobs.push(job(webhook.id, recorded.position));
-            }
+            _ if is_its => tracker.add(recorded.position),
             _ => {}
         }
         Ok(true)
@@ -277,10 +271,15 @@ impl Dispatch {
         self.webhooks.directory.get(id).filter(is_told)
     }
 
-    fn is_outstanding(&self, job: &Job) -> bool {
-        let Job::DeliverWebhook { webhook, position } = job else { return false };
-        let tracker = self.trackers.get(&WebhookId(*webhook));
-        tracker.is_some_and(|tracker| tracker.outstanding.contains(position))
+    /// What is due now and has room.
+    fn queue(&mut self) -> Vec<Job> {
+        let (webhooks, now) = (&self.webhooks, self.webhooks.ports.clock.now());
+        let is_told = |id: &WebhookId| webhooks.directory.get(*id).is_some_and(|w| is_told(&w));
+        let told = self
+            .trackers
+            .iter_mut()
+            .filter(|(id, tracker)| tracker.outstanding.len() > 0 && is_told(id));
+        told.flat_map(|(id, tracker)| jobs(*id, tracker.outstanding.queue(now))).collect()
     }
 }
 
@@ -296,10 +295,6 @@ async fn left(webhooks: &Webhooks, webhook: &Webhook) -> Result<Tracker, Error> 
     })
 }
 
-fn jobs_of(id: WebhookId, tracker: &Tracker) -> Vec<Job> {
-    tracker.outstanding.iter().map(|position| job(id, *position)).collect()
-}
-
-fn job(webhook: WebhookId, position: Position) -> Job {
-    Job::DeliverWebhook { webhook: webhook.0, position }
+fn jobs(webhook: WebhookId, positions: Vec<Position>) -> impl Iterator<Item = Job> {
+    positions.into_iter().map(move |position| Job::DeliverWebhook { webhook: webhook.0, position })
 }

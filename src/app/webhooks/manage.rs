@@ -1,11 +1,11 @@
-//! Making, changing, rotating and deleting webhooks.
+//! Looking at webhooks; changing, rotating and deleting them.
 
 use std::collections::BTreeSet;
 
 use ccd402_domain::ids::WebhookId;
 use ccd402_domain::rejection::Rejection;
-use ccd402_domain::tenant::{Reach, TenantId};
-use ccd402_domain::webhook::command::{Change, Command, Create};
+use ccd402_domain::tenant::Reach;
+use ccd402_domain::webhook::command::{Change, Command};
 use ccd402_domain::webhook::decide::decide;
 use ccd402_domain::webhook::event::WhyDisabled;
 use ccd402_domain::webhook::state::{Status, Webhook, evolve};
@@ -18,19 +18,10 @@ use crate::ports::log::{Append, AppendError, StreamId};
 use crate::webhooks::secret::ShownSecret;
 use crate::webhooks::{Webhooks, directory};
 
+/// Most webhooks of one page.
+pub const PAGE_MAX: usize = 1_000;
 /// How often a decision is made anew because somebody else appended first.
 const DECISIONS_MAX: usize = 16;
-
-/// A webhook that somebody asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewWebhook {
-    /// Where messages go.
-    pub url: String,
-    /// For people.
-    pub description: String,
-    /// Of what it hears; where absent, of all that happens to what was handed in.
-    pub types: Option<BTreeSet<Transition>>,
-}
 
 /// Settings that somebody asks for; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,47 +37,11 @@ pub struct NewSettings {
 }
 
 impl Webhooks {
-    /// Makes a webhook of a tenant; its secret is shown now and never again.
-    ///
-    /// # Errors
-    /// Where the log fails.
-    pub async fn create(
-        &self,
-        tenant: TenantId,
-        asked: NewWebhook,
-    ) -> Result<Result<(Webhook, ShownSecret), Rejection>, Error> {
-        if let Err(refused) = self.check(&asked.url) {
-            return Ok(Err(refused));
-        }
-        let _making = self.making.lock().await;
-        if self.directory.of(&tenant).len() >= self.options.per_tenant_max {
-            return Ok(Err(Rejection::of(ReasonCode::WebhookLimitReached)));
-        }
-        let id = WebhookId(Uuid::now_v7());
-        let create = Create {
-            webhook: id,
-            tenant,
-            url: asked.url,
-            description: asked.description,
-            types: asked.types.unwrap_or_else(Transition::by_default),
-            since: *self.ports.log.head().borrow(),
-            now: self.ports.clock.now(),
-        };
-        let made = self.execute(id, Command::Create(Box::new(create))).await?;
-        Ok(made.map(|webhook| self.shown(webhook)))
-    }
-
-    /// The webhooks that a caller may see, oldest first.
+    /// The webhooks that a caller may see, in the order of their ids, after one, at most `max` and
+    /// [`PAGE_MAX`].
     #[must_use]
-    pub fn list(&self, reach: &Reach) -> Vec<Webhook> {
-        match reach {
-            Reach::Tenant(tenant) => self.directory.of(tenant),
-            Reach::All => {
-                let mut all = self.directory.all();
-                all.sort_unstable_by_key(|webhook| webhook.id);
-                all
-            }
-        }
+    pub fn list(&self, reach: &Reach, after: Option<WebhookId>, max: usize) -> Vec<Webhook> {
+        self.directory.page(reach, after, max.min(PAGE_MAX))
     }
 
     /// A webhook that a caller may see.
@@ -157,18 +112,18 @@ impl Webhooks {
         directory::read(self.ports.log.as_ref(), &StreamId::webhook(id)).await
     }
 
-    fn check(&self, url: &str) -> Result<(), Rejection> {
+    pub(crate) fn check(&self, url: &str) -> Result<(), Rejection> {
         let refused = |refused| Rejection::new(ReasonCode::WebhookUrlRefused, format!("{refused}"));
         self.ports.sender.check(url).map_err(refused)
     }
 
-    fn shown(&self, webhook: Webhook) -> (Webhook, ShownSecret) {
-        let secret = ShownSecret::of(&self.key.secret(webhook.id, webhook.secret.number));
+    pub(crate) fn shown(&self, webhook: Webhook) -> (Webhook, ShownSecret) {
+        let secret = ShownSecret::of(&self.key.secret(webhook.id, webhook.secrets.number));
         (webhook, secret)
     }
 
     /// Decides, appends, and decides anew where somebody else appended first.
-    async fn execute(
+    pub(crate) async fn execute(
         &self,
         id: WebhookId,
         command: Command,

@@ -4,12 +4,14 @@
 //! there is to do, and are made again from the log.
 
 mod case;
+pub mod create;
 mod deliver;
-mod deliveries;
+pub mod deliveries;
 mod directory;
 pub mod dispatch;
 pub mod manage;
-mod ping;
+mod outstanding;
+pub mod ping;
 mod redeliver;
 pub mod secret;
 mod tracker;
@@ -19,12 +21,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ccd402_domain::ids::WebhookId;
 use ccd402_domain::webhook::delivery::Schedule;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 
 pub use crate::webhooks::deliver::Delivered;
-pub use crate::webhooks::deliveries::Page;
-pub use crate::webhooks::ping::Came;
 
+use crate::error::Error;
 use crate::ports::clock::Clock;
 use crate::ports::log::{EventLog, Position};
 use crate::ports::webhooks::{WebhookSender, WebhookWriter};
@@ -32,8 +34,8 @@ use crate::webhooks::directory::Directory;
 use crate::webhooks::secret::SecretKey;
 use crate::webhooks::turns::Turns;
 
-/// Most deliveries whose end is remembered until the dispatcher asks; a few more only cost a look.
-const ENDED_MAX: usize = 65_536;
+/// Most notes that are kept until the dispatcher asks; a few more only cost a look.
+const NOTES_MAX: usize = 65_536;
 
 /// What webhooks are allowed.
 #[derive(Debug, Clone)]
@@ -78,8 +80,8 @@ pub struct Webhooks {
     turns: Turns,
     /// One webhook is made at a time, so that the bound holds.
     making: tokio::sync::Mutex<()>,
-    /// Deliveries that turned out to need nothing more.
-    ended: Mutex<Vec<(WebhookId, Position)>>,
+    notes: Mutex<Vec<Note>>,
+    noted: Notify,
 }
 
 impl Webhooks {
@@ -93,8 +95,17 @@ impl Webhooks {
             directory: Directory::default(),
             turns: Turns::default(),
             making: tokio::sync::Mutex::default(),
-            ended: Mutex::default(),
+            notes: Mutex::default(),
+            noted: Notify::new(),
         }
+    }
+
+    /// Reads which webhooks there are; before, there seem to be none.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn load_all(&self) -> Result<(), Error> {
+        self.directory.load(self.ports.log.as_ref()).await
     }
 
     /// The event log.
@@ -103,14 +114,30 @@ impl Webhooks {
         &self.ports.log
     }
 
-    fn note_ended(&self, webhook: WebhookId, position: Position) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if ended.len() < ENDED_MAX {
-            ended.push((webhook, position));
+    /// Ends when a delivery came to something that the log does not tell of.
+    pub async fn noted(&self) {
+        self.noted.notified().await;
+    }
+
+    fn note(&self, webhook: WebhookId, position: Position, due_at: Option<DateTime<Utc>>) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.len() < NOTES_MAX {
+            notes.push(Note { webhook, position, due_at });
+            self.noted.notify_one();
         }
     }
 
-    fn take_ended(&self) -> Vec<(WebhookId, Position)> {
-        std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_notes(&self) -> Vec<Note> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What a delivery came to, for the dispatcher in this process. The log tells of each try; without
+/// these notes what needed none would only be looked at once more.
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    webhook: WebhookId,
+    position: Position,
+    /// When it is to be tried again; nothing more is to be done where there is no time.
+    due_at: Option<DateTime<Utc>>,
 }

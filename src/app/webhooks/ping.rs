@@ -6,6 +6,7 @@ use ccd402_domain::webhook::event::Answer;
 use ccd402_domain::webhook::state::Webhook;
 use uuid::Uuid;
 
+use crate::error::Error;
 use crate::webhooks::Webhooks;
 
 /// What came back.
@@ -19,9 +20,13 @@ pub struct Came {
 
 impl Webhooks {
     /// Sends a ping, also to a webhook that is disabled. Nothing of it is recorded.
-    pub async fn ping(&self, webhook: &Webhook) -> Came {
+    ///
+    /// # Errors
+    /// Where too much is under way to the webhook.
+    pub async fn ping(&self, webhook: &Webhook) -> Result<Came, Error> {
+        let _place = self.turns.place(webhook.id).await.ok_or(Error::Overloaded)?;
         let body = self.ports.writer.ping(self.ports.clock.now());
         let sent = self.ports.sender.send(self.message(webhook, Uuid::now_v7(), body)).await;
-        Came { answer: sent.answer, duration: sent.duration }
+        Ok(Came { answer: sent.answer, duration: sent.duration })
     }
 }

@@ -1,12 +1,11 @@
 //! How far the deliveries of one webhook have come. Derived from the log; the checkpoint only spares
 //! reading it from the beginning.
 
-use std::collections::BTreeSet;
-
 use ccd402_domain::webhook::event::{DeliveryOutcome, WebhookCheckpointed, WebhookDelivered};
 use chrono::{DateTime, Utc};
 
 use crate::ports::log::Position;
+use crate::webhooks::outstanding::Outstanding;
 
 /// Transitions that wait to be delivered to one webhook; more wait in the log. A checkpoint names
 /// each: it must fit into an event.
@@ -21,7 +20,7 @@ pub(crate) struct Tracker {
     /// with what happens.
     pub(crate) scanned: Option<Position>,
     /// What is to be delivered.
-    pub(crate) outstanding: BTreeSet<Position>,
+    pub(crate) outstanding: Outstanding,
     /// Version of the stream of checkpoints.
     pub(crate) version: u64,
     delivered_at: Option<DateTime<Utc>>,
@@ -35,7 +34,7 @@ impl Tracker {
     pub(crate) fn since(since: Position) -> Self {
         Self {
             scanned: Some(since),
-            outstanding: BTreeSet::new(),
+            outstanding: Outstanding::default(),
             version: 0,
             delivered_at: None,
             checkpointed: since,
@@ -47,7 +46,7 @@ impl Tracker {
     pub(crate) fn from_checkpoint(checkpoint: &WebhookCheckpointed, version: u64) -> Self {
         Self {
             scanned: Some(checkpoint.scanned),
-            outstanding: checkpoint.outstanding.clone(),
+            outstanding: Outstanding::of(&checkpoint.outstanding),
             version,
             delivered_at: checkpoint.delivered_at,
             checkpointed: checkpoint.scanned,
@@ -62,18 +61,23 @@ impl Tracker {
 
     /// One more is to be delivered.
     pub(crate) fn add(&mut self, position: Position) {
-        self.is_changed |= self.outstanding.insert(position);
+        self.is_changed |= self.outstanding.add(position);
     }
 
     /// There is nothing more to do for one.
     pub(crate) fn end(&mut self, position: Position) {
-        self.is_changed |= self.outstanding.remove(&position);
+        self.is_changed |= self.outstanding.end(position);
     }
 
     /// A try was made. True where the receiver has taken nothing for a whole schedule of tries.
     pub(crate) fn tried(&mut self, tried: &WebhookDelivered) -> bool {
         match tried.outcome {
-            DeliveryOutcome::Failed => false,
+            DeliveryOutcome::Failed => {
+                if let Some(at) = tried.retry_at {
+                    self.outstanding.put_off(tried.position, at);
+                }
+                false
+            }
             DeliveryOutcome::Delivered => {
                 self.end(tried.position);
                 self.delivered_at = self.delivered_at.max(Some(tried.at));
@@ -92,7 +96,7 @@ impl Tracker {
         let is_far = scanned.saturating_sub(self.checkpointed) > IDLE_EVENTS_MAX;
         (self.is_changed || is_far).then(|| WebhookCheckpointed {
             scanned,
-            outstanding: self.outstanding.clone(),
+            outstanding: self.outstanding.positions(),
             delivered_at: self.delivered_at,
         })
     }

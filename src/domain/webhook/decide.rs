@@ -37,7 +37,7 @@ pub fn decide(state: Option<&Webhook>, command: Command) -> Result<Vec<Event>, R
         Command::Create(_) => Ok(Vec::new()),
         Command::Change(change) => changed(state, change),
         Command::RotateSecret { previous_valid_until } => {
-            let number = state.secret.number + 1;
+            let number = state.secrets.number + 1;
             Ok(vec![WebhookSecretRotated { number, previous_valid_until }.into()])
         }
         Command::Enable { .. } if state.status == Status::Enabled => Ok(Vec::new()),

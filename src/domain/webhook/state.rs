@@ -11,6 +11,9 @@ use crate::verification::state::BrokenHistory;
 use crate::webhook::event::{WebhookCreated, WhyDisabled};
 use crate::webhook::transition::Transition;
 
+/// Former secrets that sign at the same time as the newest: a message bears one signature each.
+pub const FORMER_SECRETS_MAX: usize = 3;
+
 /// A Webhook as its events tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
@@ -30,8 +33,8 @@ pub struct Webhook {
     pub since: u64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Which secret signs.
-    pub secret: SecretNumber,
+    /// Which secrets sign.
+    pub secrets: Secrets,
     /// Whether it is told.
     pub status: Status,
 }
@@ -52,20 +55,44 @@ pub enum Status {
     Deleted,
 }
 
-/// Which secret signs, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecretNumber {
+/// Which secrets sign, by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secrets {
     /// The newest; the first is 1.
     pub number: u64,
-    /// Until when the one before it signs as well.
-    pub previous_valid_until: Option<DateTime<Utc>>,
+    /// Those before it, newest first, at most [`FORMER_SECRETS_MAX`]: a rotation that is made twice,
+    /// because its answer was lost, does not leave a receiver with a secret that signs nothing.
+    pub former: Vec<FormerSecret>,
 }
 
-impl SecretNumber {
+/// A secret that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormerSecret {
+    /// Which.
+    pub number: u64,
+    /// Until when it signs as well.
+    pub valid_until: DateTime<Utc>,
+}
+
+impl Secrets {
+    fn first() -> Self {
+        Self { number: 1, former: Vec::new() }
+    }
+
+    /// The former ones that still sign at a time, newest first.
+    pub fn former_at(&self, now: DateTime<Utc>) -> impl Iterator<Item = &FormerSecret> {
+        self.former.iter().filter(move |former| now < former.valid_until)
+    }
+
     /// The numbers of the secrets that sign at a time, newest first.
-    pub fn signing(self, now: DateTime<Utc>) -> impl Iterator<Item = u64> {
-        let previous = self.previous_valid_until.filter(|until| now < *until);
-        std::iter::once(self.number).chain(previous.map(|_| self.number - 1))
+    pub fn signing(&self, now: DateTime<Utc>) -> impl Iterator<Item = u64> {
+        std::iter::once(self.number).chain(self.former_at(now).map(|former| former.number))
+    }
+
+    fn rotate(&mut self, valid_until: DateTime<Utc>) {
+        self.former.insert(0, FormerSecret { number: self.number, valid_until });
+        self.former.truncate(FORMER_SECRETS_MAX);
+        self.number += 1;
     }
 }
 
@@ -96,7 +123,7 @@ impl Webhook {
             types: created.types.iter().map(|each| (*each, created.since)).collect(),
             since: created.since,
             created_at: created.created_at,
-            secret: SecretNumber { number: 1, previous_valid_until: None },
+            secrets: Secrets::first(),
             status: Status::Enabled,
         }
     }
@@ -126,11 +153,8 @@ pub fn evolve(state: Option<Webhook>, event: &Event) -> Result<Webhook, BrokenHi
                 next.types = types.iter().map(|each| (*each, since(each))).collect();
             }
         }
-        (Event::WebhookSecretRotated(rotated), _) if rotated.number == next.secret.number + 1 => {
-            next.secret = SecretNumber {
-                number: rotated.number,
-                previous_valid_until: Some(rotated.previous_valid_until),
-            };
+        (Event::WebhookSecretRotated(rotated), _) if rotated.number == next.secrets.number + 1 => {
+            next.secrets.rotate(rotated.previous_valid_until);
         }
         (Event::WebhookEnabled(_), Status::Disabled { .. }) => next.status = Status::Enabled,
         (Event::WebhookDisabled(disabled), Status::Enabled) => {

@@ -149,11 +149,23 @@ fn history_that_no_decision_makes_is_broken() {
 }
 
 #[test]
-fn while_a_rotation_overlaps_both_secrets_sign() {
-    let rotated = WebhookSecretRotated { number: 2, previous_valid_until: at(9) }.into();
-    let webhook = given(&[created(), rotated]).unwrap();
-    assert_eq!(webhook.secret.signing(at(8)).collect::<Vec<_>>(), [2, 1]);
-    assert_eq!(webhook.secret.signing(at(9)).collect::<Vec<_>>(), [2]);
+fn while_rotations_overlap_all_their_secrets_sign() {
+    let rotated = |number: u64, until| {
+        WebhookSecretRotated { number, previous_valid_until: at(until) }.into()
+    };
+    let webhook = given(&[created(), rotated(2, 9), rotated(3, 12)]).unwrap();
+    let signing = |now| webhook.secrets.signing(at(now)).collect::<Vec<_>>();
+    assert_eq!(signing(8), [3, 2, 1]);
+    assert_eq!(signing(9), [3, 2]);
+    assert_eq!(signing(12), [3]);
+}
+
+#[test]
+fn a_message_never_bears_more_than_four_signatures() {
+    let rotated = |number| WebhookSecretRotated { number, previous_valid_until: at(99) }.into();
+    let history: Vec<Event> = std::iter::once(created()).chain((2..=9).map(rotated)).collect();
+    let webhook = given(&history).unwrap();
+    assert_eq!(webhook.secrets.signing(at(8)).collect::<Vec<_>>(), [9, 8, 7, 6]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Worked for SqliteQueue {
     async fn fetch(&self, worker: &Worker, max: usize) -> Result<Vec<Taken>, QueueError> {
         let config = config(worker.kind).batch_size(max);
         let tasks = queries::fetch_next(&self.pool, &config, &worker.context).await;
-        tasks.map_err(unavailable)?.into_iter().map(|task| worker.taken(task)).collect()
+        tasks.map_err(unavailable)?.iter().map(|task| worker.taken(task)).collect()
     }
 
     async fn begin(&self, taken: &Taken) -> Result<Option<u32>, QueueError> {

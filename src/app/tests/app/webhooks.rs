@@ -1,186 +1,21 @@
-//! Webhooks over the log in memory, a receiver that answers as it is told, and a driven clock.
+//! Webhooks: who is told what, in which order, and again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod kit;
 
-use async_trait::async_trait;
 use ccd402_app::contract::payments::Handed;
-use ccd402_app::ports::clock::Clock as _;
-use ccd402_app::ports::log::{EventLog as _, Position};
-use ccd402_app::ports::queue::Job;
-use ccd402_app::ports::webhooks::{Message, Sent, Told, UrlRefused, WebhookSender, WebhookWriter};
-use ccd402_app::webhooks::dispatch::Dispatch;
-use ccd402_app::webhooks::manage::{NewSettings, NewWebhook};
-use ccd402_app::webhooks::secret::SecretKey;
-use ccd402_app::webhooks::{Delivered, Options, Ports, Webhooks};
-use ccd402_domain::ids::{VerificationId, WebhookId};
+use ccd402_app::idempotency::IdempotencyKey;
+use ccd402_app::ports::log::EventLog as _;
+use ccd402_app::webhooks::create::NewWebhook;
+use ccd402_app::webhooks::deliveries::Asked;
+use ccd402_app::webhooks::manage::NewSettings;
 use ccd402_domain::tenant::{Reach, TenantId};
-use ccd402_domain::webhook::event::{Answer, DeliveryOutcome, WhyDisabled};
+use ccd402_domain::webhook::event::{DeliveryOutcome, WhyDisabled};
 use ccd402_domain::webhook::state::Status;
 use ccd402_domain::webhook::transition::Transition;
 use ccd402_protocol::code::ReasonCode;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
-use crate::support::Bench;
-
-/// Answers from a list, and with 200 once that is empty; keeps what it was sent.
-#[derive(Default)]
-struct Receiver {
-    answers: Mutex<Vec<(u16, Option<u64>)>>,
-    messages: Mutex<Vec<Message>>,
-}
-
-#[async_trait]
-impl WebhookSender for Receiver {
-    fn check(&self, url: &str) -> Result<(), UrlRefused> {
-        if url.contains("inside") { Err(UrlRefused("inside".to_owned())) } else { Ok(()) }
-    }
-
-    async fn send(&self, message: Message) -> Sent {
-        self.messages.lock().unwrap().push(message);
-        let mut answers = self.answers.lock().unwrap();
-        let (status, after) = if answers.is_empty() { (200, None) } else { answers.remove(0) };
-        Sent {
-            answer: Answer::Status(status),
-            retry_after: after.map(Duration::from_secs),
-            duration: Duration::from_millis(1),
-        }
-    }
-}
-
-impl Receiver {
-    fn will_answer(&self, statuses: &[u16]) {
-        self.answers.lock().unwrap().extend(statuses.iter().map(|status| (*status, None)));
-    }
-
-    /// What has arrived since the last time: transition and position of each.
-    fn arrived(&self) -> Vec<(String, Position)> {
-        let messages = std::mem::take(&mut *self.messages.lock().unwrap());
-        messages.iter().map(read).collect()
-    }
-}
-
-fn read(message: &Message) -> (String, Position) {
-    let text = String::from_utf8(message.body.clone()).unwrap();
-    let (transition, position) = text.split_once(' ').unwrap();
-    (transition.to_owned(), position.parse().unwrap())
-}
-
-/// Writes what matters here.
-struct Writer;
-
-impl WebhookWriter for Writer {
-    fn told(&self, told: &Told) -> Vec<u8> {
-        format!("{} {}", told.transition, told.position).into_bytes()
-    }
-
-    fn ping(&self, _: DateTime<Utc>) -> Vec<u8> {
-        b"ping 0".to_vec()
-    }
-}
-
-/// Webhooks, and a queue that is a set.
-struct Kit {
-    bench: Bench,
-    receiver: Arc<Receiver>,
-    webhooks: Arc<Webhooks>,
-    dispatch: Dispatch,
-    jobs: BTreeMap<Job, DateTime<Utc>>,
-}
-
-impl Kit {
-    async fn new() -> Self {
-        let bench = Bench::new().await;
-        let receiver = Arc::new(Receiver::default());
-        let webhooks = webhooks(&bench, &receiver);
-        let dispatch = Dispatch::begin(webhooks.clone()).await.unwrap();
-        Self { bench, receiver, webhooks, dispatch, jobs: BTreeMap::new() }
-    }
-
-    /// The process dies, and with it the queue.
-    async fn restart(&mut self) {
-        self.webhooks = webhooks(&self.bench, &self.receiver);
-        self.dispatch = Dispatch::begin(self.webhooks.clone()).await.unwrap();
-        self.jobs.clear();
-    }
-
-    async fn create(&self, types: Option<BTreeSet<Transition>>) -> WebhookId {
-        let url = "https://shop.example/hook".to_owned();
-        let asked = NewWebhook { url, description: String::new(), types };
-        let made = self.webhooks.create(TenantId::default(), asked).await.unwrap();
-        made.unwrap().0.id
-    }
-
-    /// Queues what the log calls for.
-    async fn find(&mut self) {
-        let mut found = self.dispatch.outstanding();
-        loop {
-            let page = self.dispatch.advance().await.unwrap();
-            found.extend(page.jobs);
-            if page.is_all {
-                break;
-            }
-        }
-        let now = self.bench.clock.now();
-        for job in found {
-            self.jobs.entry(job).or_insert(now);
-        }
-    }
-
-    /// Runs what is due, once.
-    async fn run(&mut self) {
-        self.find().await;
-        let now = self.bench.clock.now();
-        let due: Vec<Job> =
-            self.jobs.iter().filter(|(_, at)| **at <= now).map(|(job, _)| *job).collect();
-        for job in due {
-            let Job::DeliverWebhook { webhook, position } = job else { panic!("{job}") };
-            match self.webhooks.deliver(WebhookId(webhook), position).await.unwrap() {
-                Delivered::Done => drop(self.jobs.remove(&job)),
-                Delivered::Due(at) => drop(self.jobs.insert(job, at)),
-            }
-        }
-    }
-
-    /// Runs until nothing is left, as long as that takes; returns how long that was.
-    async fn run_out(&mut self) -> TimeDelta {
-        let begun_at = self.bench.clock.now();
-        loop {
-            self.run().await;
-            self.find().await;
-            let Some(next) = self.jobs.values().min().copied() else {
-                return self.bench.clock.now() - begun_at;
-            };
-            let now = self.bench.clock.now();
-            self.bench.clock.advance((next - now).max(TimeDelta::zero()));
-        }
-    }
-
-    async fn confirmed(&self, handed: &Handed) -> VerificationId {
-        let id = self.bench.submit(handed).await;
-        self.bench.finalize(&[handed]).await;
-        id
-    }
-
-    fn status(&self, id: WebhookId) -> Status {
-        self.webhooks.show(&Reach::All, id).unwrap().status
-    }
-}
-
-fn webhooks(bench: &Bench, receiver: &Arc<Receiver>) -> Arc<Webhooks> {
-    let ports = Ports {
-        log: bench.log.clone(),
-        clock: Arc::new(bench.clock.clone()),
-        sender: receiver.clone(),
-        writer: Arc::new(Writer),
-    };
-    Arc::new(Webhooks::new(ports, SecretKey::new([7; 32]), Options::default()))
-}
-
-fn names(arrived: &[(String, Position)]) -> Vec<&str> {
-    arrived.iter().map(|(name, _)| name.trim_start_matches("verification.")).collect()
-}
+use self::kit::{Kit, asked, names, read};
 
 #[tokio::test(start_paused = true)]
 async fn every_transition_is_told_in_order() {
@@ -226,7 +61,7 @@ async fn other_verifications_do_not_wait_for_one_that_fails() {
     kit.bench.finalize(&[&first, &second]).await;
     kit.run().await;
     assert_eq!(kit.receiver.arrived().len(), 2);
-    assert_eq!(kit.jobs.len(), 1);
+    assert!(kit.dispatch.next_due().is_some(), "the first is tried again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,7 +122,7 @@ async fn a_receiver_that_takes_nothing_for_a_whole_schedule_is_disabled() {
     kit.run_out().await;
     assert_eq!(kit.receiver.arrived().len(), 10);
     assert!(matches!(kit.status(id), Status::Disabled { why: WhyDisabled::Failing, .. }));
-    let page = kit.webhooks.deliveries(id, None, 10).await.unwrap();
+    let page = kit.webhooks.deliveries(id, Asked { max: 10, ..Asked::default() }).await.unwrap();
     let outcomes: Vec<_> = page.deliveries.iter().map(|tried| tried.outcome).collect();
     assert_eq!(outcomes[..9], [DeliveryOutcome::Failed; 9]);
     assert_eq!(outcomes[9], DeliveryOutcome::GivenUp);
@@ -331,22 +166,26 @@ async fn a_receiver_s_wish_for_time_is_kept_in_the_log() {
 async fn tenants_hear_of_their_own_and_have_so_many_webhooks() {
     let mut kit = Kit::new().await;
     let other: TenantId = "other".parse().unwrap();
-    let url = "https://shop.example/hook".to_owned();
-    let asked = NewWebhook { url, description: String::new(), types: None };
-    let (theirs, _) = kit.webhooks.create(other.clone(), asked.clone()).await.unwrap().unwrap();
+    let asked = asked(Transition::by_default());
+    let webhooks = kit.webhooks.clone();
+    let create = |tenant: &TenantId, asked: &NewWebhook| {
+        let (webhooks, tenant, asked) = (webhooks.clone(), tenant.clone(), asked.clone());
+        async move { webhooks.create(tenant, asked, None).await.unwrap() }
+    };
+    let (theirs, _) = create(&other, &asked).await.unwrap();
     kit.confirmed(&Handed::by(1)).await;
     kit.run_out().await;
     assert!(kit.receiver.arrived().is_empty());
     let own = Reach::Tenant(TenantId::default());
     assert!(kit.webhooks.show(&own, theirs.id).is_none());
-    assert!(kit.webhooks.list(&own).is_empty());
+    assert!(kit.webhooks.list(&own, None, 100).is_empty());
     for _ in 1..32 {
-        kit.webhooks.create(other.clone(), asked.clone()).await.unwrap().unwrap();
+        create(&other, &asked).await.unwrap();
     }
-    let full = kit.webhooks.create(other, asked.clone()).await.unwrap().unwrap_err();
+    let full = create(&other, &asked).await.unwrap_err();
     assert_eq!(full.code, ReasonCode::WebhookLimitReached);
     let inside = NewWebhook { url: "https://inside".to_owned(), ..asked };
-    let refused = kit.webhooks.create(TenantId::default(), inside).await.unwrap().unwrap_err();
+    let refused = create(&TenantId::default(), &inside).await.unwrap_err();
     assert_eq!(refused.code, ReasonCode::WebhookUrlRefused);
 }
 
@@ -362,8 +201,97 @@ async fn a_rotation_signs_with_both_secrets_for_a_day() {
     assert!(second.as_str().starts_with("whsec_"));
     kit.bench.clock.advance(TimeDelta::hours(24));
     let webhook = kit.webhooks.show(&Reach::All, id).unwrap();
-    kit.webhooks.ping(&webhook).await;
+    kit.webhooks.ping(&webhook).await.unwrap();
     let messages = kit.receiver.messages.lock().unwrap().clone();
     assert_eq!(messages[1].secrets.len(), 1);
     assert_eq!(messages[1].secrets[0], messages[0].secrets[0], "the newest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_is_repeated_is_one_webhook_and_tells_its_secret_for_a_day() {
+    let kit = Kit::new().await;
+    let key: IdempotencyKey = "order-7".parse().unwrap();
+    let create = async |asked: NewWebhook| {
+        kit.webhooks.create(TenantId::default(), asked, Some(&key)).await.unwrap()
+    };
+    let default = || asked(Transition::by_default());
+    let (first, secret) = create(default()).await.unwrap();
+    let (again, same) = create(default()).await.unwrap();
+    assert_eq!((again.id, same.as_str()), (first.id, secret.as_str()));
+    assert_eq!(kit.webhooks.list(&Reach::All, None, 100).len(), 1);
+    let reused = ReasonCode::IdempotencyKeyReused;
+    let other = create(asked(Transition::ALL.into())).await.unwrap_err();
+    assert_eq!(other.code, reused);
+    kit.bench.clock.advance(TimeDelta::hours(24));
+    assert_eq!(create(default()).await.unwrap_err().code, reused, "a day later");
+
+    let key: IdempotencyKey = "order-8".parse().unwrap();
+    let create = || kit.webhooks.create(TenantId::default(), default(), Some(&key));
+    let (second, _) = create().await.unwrap().unwrap();
+    kit.webhooks.rotate_secret(second.id).await.unwrap().unwrap();
+    assert_eq!(create().await.unwrap().unwrap_err().code, reused, "its secret is another");
+    kit.webhooks.delete(second.id).await.unwrap().unwrap();
+    assert_eq!(create().await.unwrap().unwrap_err().code, reused, "it is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_are_listed_by_verification_and_by_what_they_came_to() {
+    let mut kit = Kit::new().await;
+    let id = kit.create(None).await;
+    kit.receiver.will_answer(&[500]);
+    let mut verifications = Vec::new();
+    for number in 1..=3 {
+        verifications.push(kit.bench.submit(&Handed::by(number)).await);
+    }
+    let handed: Vec<_> = (1..=3).map(Handed::by).collect();
+    kit.bench.finalize(&handed.iter().collect::<Vec<_>>()).await;
+    kit.run_out().await;
+    verifications.sort_unstable();
+    let page = async |asked: Asked| kit.webhooks.deliveries(id, asked).await.unwrap();
+    let first = page(Asked { max: 2, ..Asked::default() }).await;
+    assert_eq!(first.next, Some(verifications[1]));
+    let rest = page(Asked { after: first.next, max: 2, ..Asked::default() }).await;
+    assert_eq!((first.deliveries.len() + rest.deliveries.len(), rest.next), (4, None));
+    let failed = Some(DeliveryOutcome::Failed);
+    let failed = page(Asked { outcome: failed, max: 10, ..Asked::default() }).await;
+    let of = failed.deliveries[0].verification;
+    assert_eq!(failed.deliveries.len(), 1);
+    let one = page(Asked { verification: Some(of), max: 10, ..Asked::default() }).await;
+    let outcomes: Vec<_> = one.deliveries.iter().map(|tried| tried.outcome).collect();
+    assert_eq!(outcomes, [DeliveryOutcome::Failed, DeliveryOutcome::Delivered]);
+    assert!(one.deliveries.iter().all(|tried| tried.verification == of));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_takes_nothing_leaves_the_queue_to_the_others() {
+    let mut kit = Kit::new().await;
+    kit.create(None).await;
+    let handed: Vec<_> = (1..=100).map(Handed::by).collect();
+    for one in &handed {
+        kit.bench.submit(one).await;
+    }
+    kit.bench.finalize(&handed.iter().collect::<Vec<_>>()).await;
+    kit.find().await;
+    assert_eq!(kit.jobs.len(), 32, "of a hundred");
+    kit.receiver.will_answer(&[500; 100]);
+    kit.run().await;
+    assert_eq!(kit.receiver.arrived().len(), 100, "each is tried once");
+    assert!(kit.dispatch.queued().is_empty(), "what is due later waits in memory");
+    kit.run_out().await;
+    assert_eq!(kit.receiver.arrived().len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_queue_lost_is_named_again() {
+    let mut kit = Kit::new().await;
+    kit.create(None).await;
+    kit.confirmed(&Handed::by(1)).await;
+    kit.find().await;
+    let lost = std::mem::take(&mut kit.jobs);
+    kit.find().await;
+    assert!(kit.jobs.is_empty(), "it is thought to be queued");
+    kit.jobs.extend(kit.dispatch.queued());
+    assert_eq!(kit.jobs, lost);
+    kit.run_out().await;
+    assert_eq!(names(&kit.receiver.arrived()), ["confirmed"]);
 }

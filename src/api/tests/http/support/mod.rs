@@ -1,13 +1,16 @@
 //! A running API, and what tests do to the world around it.
 
 pub(crate) mod chain;
+pub(crate) mod holder;
 pub(crate) mod log;
 pub(crate) mod purchase;
+pub(crate) mod receiver;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ccd402_api::health::Health;
+use ccd402_api::messages::Messages;
 use ccd402_api::options::Options;
 use ccd402_api::parts::Parts;
 use ccd402_api::ready::Readiness;
@@ -16,6 +19,8 @@ use ccd402_api::server::{Limits, serve};
 use ccd402_app::facilitator::{self, Facilitator};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::clock::Clock;
+use ccd402_app::webhooks::secret::SecretKey;
+use ccd402_app::webhooks::{self, Webhooks};
 use ccd402_domain::key::command::Terms;
 use ccd402_domain::key::scope::Scopes;
 use ccd402_domain::payment::Policy;
@@ -30,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use self::chain::ScriptedChain;
 use self::log::WatchedLog;
 use self::purchase::Purchase;
+use self::receiver::Receiver;
 
 /// No test waits longer than this for anything that must come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -65,6 +71,8 @@ pub(crate) struct TestApi {
     pub(crate) keys: Keys,
     pub(crate) jobs: SqliteQueue,
     _dir: tempfile::TempDir,
+    pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) receiver: Arc<Receiver>,
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
@@ -103,10 +111,20 @@ impl TestApi {
         let keys = Keys::load(log.clone(), clock.clone()).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let jobs = SqliteQueue::open(&dir.path().join("jobs.sqlite")).await.unwrap();
+        let receiver = Arc::new(Receiver::default());
+        let ports = webhooks::Ports {
+            log: log.clone(),
+            clock: clock.clone(),
+            sender: receiver.clone(),
+            writer: Arc::new(Messages::new(options.public_url.as_ref())),
+        };
+        let key = SecretKey::new([7; 32]);
+        let webhooks = Arc::new(Webhooks::new(ports, key, webhooks::Options::default()));
         let parts = Parts {
             facilitator: facilitator.clone(),
             keys: keys.clone(),
             jobs: Arc::new(jobs.clone()),
+            webhooks: webhooks.clone(),
             health: health.clone(),
             readiness: readiness.clone(),
         };
@@ -125,6 +143,8 @@ impl TestApi {
             keys,
             jobs,
             _dir: dir,
+            webhooks,
+            receiver,
             health,
             readiness,
             url,
