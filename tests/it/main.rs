@@ -21,6 +21,8 @@ mod payments;
 mod process;
 mod read_model;
 mod receiver;
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod refusals;
 mod replay;
 mod stream;

@@ -6,6 +6,10 @@
 //! one must lose, and 800 are of a wrong amount. 3,200 submissions name a transfer that was made for
 //! another offer, and 1,600 one that never comes. Power loss is the store's own test; here the
 //! process dies and the disk lives. Speed is only printed: the machine decides it.
+//!
+//! In one run jobs are in a file and the process is killed five times. In the other they are in a
+//! real Redis that forgets everything, dies and comes back empty, and is away while the process
+//! begins.
 
 mod cast;
 mod client;
@@ -23,6 +27,7 @@ use tokio::time::timeout;
 
 use crate::caller::Caller;
 use crate::payments::Seller;
+use crate::redis_server::RedisServer;
 
 use cast::{PAYERS, SUBMISSIONS};
 use client::Acknowledged;
@@ -89,19 +94,29 @@ impl Run {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_come_to_their_ends_though_the_process_is_killed() {
+    live_through(&[Trouble::Kill; 4], Trouble::Kill, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_come_to_their_ends_though_redis_is_lost() {
+    use Trouble::{Kill, KillWithoutQueue, QueueIsAway, QueueIsFlushed};
+    let early = [QueueIsFlushed, Kill, QueueIsAway, QueueIsFlushed, KillWithoutQueue, QueueIsAway];
+    live_through(&early, QueueIsFlushed, Some(RedisServer::start())).await;
+}
+
+/// A run in which these go wrong while submissions come in, and one more while the last are decided.
+async fn live_through(early: &[Trouble], late: Trouble, queue: Option<RedisServer>) {
     let run = Run::new();
     let mut random = run.random(0);
-    // Four times while submissions come in, once while the last are decided.
-    let mut troubles = trouble::spread(&mut random, &[Trouble::Kill; 4]);
-    let while_decided = random.gen_range(SUBMISSIONS / 10..SUBMISSIONS * 9 / 10);
-    troubles.push((Due::Decided(while_decided), Trouble::Kill));
-    let done = timeout(PATIENCE, live_through(run, troubles)).await;
+    let mut troubles = trouble::spread(&mut random, early);
+    troubles.push(trouble::at_the_end(&mut random, late));
+    println!("troubles: {troubles:?}");
+    let done = timeout(PATIENCE, from_first_to_last(run, troubles, queue)).await;
     done.expect("it takes too long");
 }
 
 /// A run from the first submission to what the log says in the end.
-async fn live_through(run: Run, troubles: Vec<(Due, Trouble)>) {
-    println!("troubles: {troubles:?}");
+async fn from_first_to_last(run: Run, troubles: Vec<(Due, Trouble)>, queue: Option<RedisServer>) {
     let run = Arc::new(run);
     let block_time = Duration::from_secs(1);
     let chain = Options { block_time, finality_delay: block_time, ..Options::default() };
@@ -109,7 +124,7 @@ async fn live_through(run: Run, troubles: Vec<(Due, Trouble)>) {
     let seller = Arc::new(Seller::open(&chain).await);
     let payers = cast::payers(&chain, &seller).await;
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start(dir.path(), &chain).await;
+    let mut server = Server::start(dir.path(), &chain, queue).await;
     let caller = Caller::new(server.base.subscribe());
 
     let begun_at = Instant::now();

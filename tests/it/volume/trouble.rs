@@ -6,11 +6,18 @@ use std::time::{Duration, Instant};
 use ccd402_simchain::Handle;
 use rand::Rng as _;
 use rand::rngs::StdRng;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
 use super::cast::SUBMISSIONS;
 use crate::caller::serve;
 use crate::process::Process;
+use crate::redis_server::RedisServer;
+
+/// How long the queue is away.
+const AWAY: Duration = Duration::from_secs(3);
 
 /// When something goes wrong.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +33,20 @@ pub(super) enum Due {
 pub(super) enum Trouble {
     /// SIGKILL; another process begins at once.
     Kill,
+    /// Redis forgets everything at once.
+    QueueIsFlushed,
+    /// Redis dies, is away for a while, and comes back empty.
+    QueueIsAway,
+    /// SIGKILL while Redis is away: the next process begins without it.
+    KillWithoutQueue,
 }
 
 /// The program, wherever it runs now.
 pub(super) struct Server<'a> {
     dir: PathBuf,
     chain: &'a Handle,
+    queue: Option<RedisServer>,
+    args: Vec<String>,
     /// None only while another is being started.
     process: Option<Process>,
     /// Its URL.
@@ -45,28 +60,72 @@ pub(super) fn spread(random: &mut StdRng, troubles: &[Trouble]) -> Vec<(Due, Tro
     (0..troubles.len()).map(moment).zip(troubles.iter().copied()).collect()
 }
 
+/// At a random moment while the last are decided.
+pub(super) fn at_the_end(random: &mut StdRng, trouble: Trouble) -> (Due, Trouble) {
+    let moment = random.gen_range(SUBMISSIONS / 10..SUBMISSIONS * 9 / 10);
+    (Due::Decided(moment), trouble)
+}
+
 impl Trouble {
     /// Happens; how long it takes until all is well again.
     pub(super) async fn happen(self, server: &mut Server<'_>) -> Duration {
         let begun_at = Instant::now();
         match self {
             Self::Kill => server.kill().await,
+            Self::QueueIsFlushed => server.flush_queue().await,
+            Self::QueueIsAway => {
+                server.stop_queue();
+                tokio::time::sleep(AWAY).await;
+                server.start_queue();
+            }
+            Self::KillWithoutQueue => {
+                server.stop_queue();
+                server.kill().await;
+                tokio::time::sleep(AWAY).await;
+                server.start_queue();
+            }
         }
         begun_at.elapsed()
     }
 }
 
 impl<'a> Server<'a> {
-    pub(super) async fn start(dir: &Path, chain: &'a Handle) -> Self {
-        let (process, url) = serve(dir, chain, &[]).await;
-        Self { dir: dir.to_owned(), chain, process: Some(process), base: watch::Sender::new(url) }
+    /// The program with its jobs in that queue, or in a file without one.
+    pub(super) async fn start(dir: &Path, chain: &'a Handle, queue: Option<RedisServer>) -> Self {
+        let url = queue.iter().flat_map(|queue| ["--queue-url".to_owned(), queue.url()]);
+        let args: Vec<_> = url.collect();
+        let (process, url) = begin(dir, chain, &args).await;
+        let (dir, base) = (dir.to_owned(), watch::Sender::new(url));
+        Self { dir, chain, queue, args, process: Some(process), base }
     }
 
     async fn kill(&mut self) {
         self.process.take().expect("it runs").kill().await;
-        let (process, url) = serve(&self.dir, self.chain, &[]).await;
+        let (process, url) = begin(&self.dir, self.chain, &self.args).await;
         self.process = Some(process);
         self.base.send_replace(url);
+    }
+
+    fn queue(&mut self) -> &mut RedisServer {
+        self.queue.as_mut().expect("this run has a Redis")
+    }
+
+    fn stop_queue(&mut self) {
+        block_in_place(|| self.queue().kill());
+    }
+
+    fn start_queue(&mut self) {
+        block_in_place(|| self.queue().restart());
+    }
+
+    async fn flush_queue(&mut self) {
+        let url = self.queue().url();
+        let address = url.trim_start_matches("redis://").trim_end_matches('/');
+        let mut redis = TcpStream::connect(address).await.unwrap();
+        redis.write_all(b"FLUSHALL\r\n").await.unwrap();
+        let mut answer = [0; 5];
+        redis.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
     }
 
     /// Stops it in order.
@@ -74,4 +133,9 @@ impl<'a> Server<'a> {
         let process = self.process.expect("it runs");
         assert!(process.terminate().await.success());
     }
+}
+
+async fn begin(dir: &Path, chain: &Handle, args: &[String]) -> (Process, String) {
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    serve(dir, chain, &args).await
 }
