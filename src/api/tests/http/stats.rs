@@ -2,8 +2,10 @@
 
 use ccd402_api::options::Options;
 use ccd402_api::server::Limits;
+use ccd402_app::contract::queue::job;
 use ccd402_app::contract::sample::{append, confirmed, failed, network, payment, requested, time};
 use ccd402_app::ports::log::Append;
+use ccd402_app::ports::queue::JobQueue as _;
 use ccd402_domain::event::Event;
 use ccd402_domain::key::scope::Scope;
 use chrono::TimeDelta;
@@ -142,9 +144,12 @@ async fn what_does_not_follow_from_the_log_is_told_where_it_is_asked_for() {
     api.log.append_sample(append(4, 0, vec![requested(4, 4), confirmed(4, 4)])).await;
     assert_eq!(stats(&api, "lag=false").await.get("lag"), None);
     let told = stats(&api, "lag=true").await;
-    assert_eq!((&told["asOf"], &told["lag"]), (&json!(5), &json!({ "events": 2 })));
+    let lag =
+        |events: u64, jobs: u64| json!({ "events": events, "jobsWaiting": jobs, "jobsDead": 0 });
+    assert_eq!((&told["asOf"], &told["lag"]), (&json!(5), &lag(2, 0)));
     api.project().await;
-    assert_eq!(stats(&api, "lag=true").await["lag"], json!({ "events": 0 }));
+    api.jobs.push(&[job(1)]).await.unwrap();
+    assert_eq!(stats(&api, "lag=true").await["lag"], lag(0, 1));
 }
 
 #[tokio::test]
