@@ -81,6 +81,16 @@ impl Receiver {
         })
     }
 
+    /// Waits until so many messages have arrived, for as long as there are more and more.
+    pub(crate) async fn comes_to(&self, count: usize) {
+        let mut arrived = self.shared.arrived.subscribe();
+        while arrived.borrow_and_update().len() < count {
+            let more = timeout(PATIENCE, arrived.changed()).await;
+            more.unwrap_or_else(|_| panic!("{} of {count} have come", self.arrived().len()))
+                .unwrap();
+        }
+    }
+
     /// Waits until so many messages have arrived.
     pub(crate) async fn count(&self, count: usize) -> Vec<Arrived> {
         self.until(|arrived| arrived.len() >= count).await

@@ -1,6 +1,5 @@
 //! The program with webhooks, on a chain of its own, and its command line.
 
-use std::path::Path;
 use std::time::Duration;
 
 use ccd402_simchain::{Handle, Options, SimChain};
@@ -8,8 +7,9 @@ use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::caller::serve;
 use crate::payments::{Payment, Seller};
-use crate::process::{Ended, Process, arg, run};
+use crate::process::{Ended, Process, run};
 use crate::receiver::Receiver;
 
 /// Lets webhooks reach this machine.
@@ -87,13 +87,6 @@ impl Kit {
         assert!(self.process.terminate().await.success());
         self.chain.shutdown().await;
     }
-}
-
-pub(crate) async fn serve(dir: &Path, chain: &Handle, more: &[&str]) -> (Process, String) {
-    let node = chain.url();
-    let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", arg(dir), "--node", &node];
-    let (process, ready) = Process::serve(&[&args, more].concat()).await;
-    (process, text(&ready, "url"))
 }
 
 pub(crate) fn text(value: &Value, field: &str) -> String {

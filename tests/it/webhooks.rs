@@ -7,9 +7,10 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::caller::serve;
 use crate::payments::Terms;
 use crate::receiver::{Receiver, told};
-use crate::webhook_kit::{HERE, Kit, serve, text};
+use crate::webhook_kit::{HERE, Kit, text};
 
 /// What the log says that happened to a verification: positions, and names as webhooks have them.
 async fn happened(kit: &Kit, verification: &str) -> Vec<(u64, String)> {

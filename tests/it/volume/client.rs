@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::Run;
 use super::cast::Item;
+use super::messages::Hook;
 use crate::caller::Caller;
 
 /// Clients that hand in one by one, and those that hand in batches.
@@ -20,8 +21,8 @@ const SINGLES: usize = 24;
 const BATCHES: usize = 6;
 /// Items of a batch.
 const BATCH_ITEMS: std::ops::RangeInclusive<usize> = 20..=200;
-/// Items that wait for a client.
-const DOOR_ITEMS: usize = 32;
+/// Items that wait for a client: few, so that single ones come before their transfers are final.
+const DOOR_ITEMS: usize = 4;
 /// One load of so many is repeated at once, as by a client that lost the answer.
 const REPEATED: u32 = 10;
 /// Loads that are repeated after the process was killed.
@@ -42,6 +43,8 @@ enum Form {
 
 /// What is handed in under one key.
 pub(super) struct Load {
+    /// The API key of the tenant that is told, if it is that tenant's.
+    pub(super) key_of_tenant: Option<String>,
     key: String,
     form: Form,
     pub(super) items: Vec<Item>,
@@ -73,13 +76,14 @@ impl Doors {
 }
 
 /// Opens the doors, behind which clients work until the last door is closed.
-pub(super) fn open(run: &Arc<Run>, caller: &Caller) -> (JoinSet<()>, Doors) {
+pub(super) fn open(run: &Arc<Run>, caller: &Caller, hook: &Hook) -> (JoinSet<()>, Doors) {
     let mut clients = JoinSet::new();
     let mut door = |number: usize, is_single: bool| {
         let (door, items) = mpsc::channel(DOOR_ITEMS);
         let (caller, run) = (caller.clone(), Arc::clone(run));
         let random = run.random(2_000 + number as u64);
-        let client = Client { caller, run, items, number, random };
+        let key_of_tenant = hook.key_of(number);
+        let client = Client { caller, run, items, number, key_of_tenant, random };
         if is_single {
             clients.spawn(client.one_by_one());
         } else {
@@ -97,6 +101,7 @@ struct Client {
     run: Arc<Run>,
     items: mpsc::Receiver<Item>,
     number: usize,
+    key_of_tenant: Option<String>,
     random: StdRng,
 }
 
@@ -105,7 +110,7 @@ impl Client {
         for serial in 0.. {
             let Some(item) = self.items.recv().await else { return };
             let key = format!("single-{}-{serial}", self.number);
-            self.hand_in(Load { key, form: Form::One, items: vec![item] }).await;
+            self.hand_in(key, Form::One, vec![item]).await;
         }
     }
 
@@ -123,11 +128,12 @@ impl Client {
             }
             let key = format!("batch-{}-{serial}", self.number);
             let form = if serial % 2 == 0 { Form::Array } else { Form::Lines };
-            self.hand_in(Load { key, form, items }).await;
+            self.hand_in(key, form, items).await;
         }
     }
 
-    async fn hand_in(&mut self, load: Load) {
+    async fn hand_in(&mut self, key: String, form: Form, items: Vec<Item>) {
+        let load = Load { key_of_tenant: self.key_of_tenant.clone(), key, form, items };
         let answers = load.submit(&mut self.caller).await;
         let ids = answers.into_iter().map(|(_, id)| id).collect();
         let acknowledged = Acknowledged { load, ids };
@@ -167,7 +173,8 @@ impl Load {
         let post = |http: &reqwest::Client, base: &str| -> RequestBuilder {
             let post = http.post(format!("{base}/v1/verifications"));
             let post = post.header("content-type", media).header("idempotency-key", &self.key);
-            post.body(body.clone())
+            let post = post.body(body.clone());
+            self.key_of_tenant.iter().fold(post, RequestBuilder::bearer_auth)
         };
         for _ in 0..TURNED_AWAY_MAX {
             let (status, answer) = caller.call(post).await;

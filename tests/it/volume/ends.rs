@@ -1,124 +1,163 @@
 //! What every acknowledged submission must have come to: asked of the API, and read in the log.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ccd402_domain::event::Event;
-use ccd402_domain::ids::{TransactionHash, VerificationId};
+use ccd402_domain::ids::TransactionHash;
 use ccd402_store::sled::{Options as LogOptions, SledLog};
-use tokio::task::JoinSet;
+use rand::seq::IteratorRandom as _;
+use serde_json::Value;
 
 use super::Run;
 use super::cast::{CLAIMS, SUBMISSIONS};
+use super::messages::{Happened, TENANT};
 use crate::caller::Caller;
 use crate::history::History;
 use crate::payments::Fate;
 
-/// Verifications that are asked for at the same time.
-const AT_ONCE: usize = 64;
+/// Verifications of a page.
+const PAGE: usize = 200;
+/// Verifications that are asked for one by one as well.
+const SHOWN: usize = 500;
+/// Between two tries of what the read model cannot tell yet.
+const AGAIN: Duration = Duration::from_millis(500);
 
-/// What the API tells of one; the code is empty where it is confirmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
-    hash: TransactionHash,
-    fate: Fate,
-    code: String,
-}
+/// Ends by the id of the verification: the code that it failed with, empty where it is confirmed.
+pub(super) type Ends = BTreeMap<String, String>;
 
-/// By id.
-pub(super) type Ends = BTreeMap<VerificationId, Told>;
-
-/// Asks for each until it is decided, and compares it with what it must be.
-pub(super) async fn by_api(run: &Arc<Run>, caller: &Caller) -> Ends {
-    let mut left = VecDeque::new();
-    for acknowledged in run.loads() {
-        for (item, id) in acknowledged.load.items.iter().zip(&acknowledged.ids) {
-            left.push_back((id.clone(), item.hash, item.fate));
-        }
+/// Waits until all are decided, and compares each with what it must be.
+pub(super) async fn by_api(run: &Run, caller: &Caller) -> Ends {
+    let mut caller = caller.clone();
+    all_decided(run, &mut caller).await;
+    let ends = listed(&mut caller).await;
+    check(run, &ends);
+    let mut random = run.random(3_000);
+    for (id, code) in ends.iter().choose_multiple(&mut random, SHOWN) {
+        let shown = get(&mut caller, &format!("/v1/verifications/{id}")).await;
+        assert_eq!(end(&shown).as_ref(), Some(code), "{id}");
     }
-    let left = Arc::new(Mutex::new(left));
-    let asking = (0..AT_ONCE).map(|_| {
-        let (run, left, mut caller) = (Arc::clone(run), Arc::clone(&left), caller.clone());
-        async move {
-            let mut ends = Vec::new();
-            loop {
-                let next = left.lock().unwrap().pop_front();
-                let Some((id, hash, fate)) = next else { return ends };
-                let code = decided(&mut caller, &id).await;
-                run.decided();
-                ends.push((id.parse().unwrap(), Told { hash, fate, code }));
-            }
-        }
-    });
-    let ends: Ends =
-        asking.collect::<JoinSet<_>>().join_all().await.into_iter().flatten().collect();
-    assert_eq!(ends.len(), SUBMISSIONS, "no two submissions are one verification");
-    check(&ends);
     ends
 }
 
-/// The code that it failed with; empty where it is confirmed.
-async fn decided(caller: &mut Caller, id: &str) -> String {
-    let path = format!("/v1/verifications/{id}?wait=20s");
+/// Until the statistics know all submissions, and none of them is pending.
+async fn all_decided(run: &Run, caller: &mut Caller) {
     loop {
-        let (status, state) = caller.call(|http, base| http.get(format!("{base}{path}"))).await;
-        assert_eq!(status, 200, "{id}: {state}");
-        match state["status"].as_str() {
-            Some("pending") => {}
-            Some("confirmed") => return String::new(),
-            Some("failed") => return state["reason"]["code"].as_str().unwrap().to_owned(),
-            _ => panic!("{state}"),
+        let stats = get(caller, "/v1/stats").await;
+        let count = |wanted: &[&str]| {
+            let groups = stats["totals"].as_array().unwrap().iter();
+            let groups = groups.filter(|group| wanted.contains(&group["status"].as_str().unwrap()));
+            groups.map(|group| group["count"].as_u64().unwrap()).sum::<u64>()
+        };
+        let decided = usize::try_from(count(&["confirmed", "failed"])).unwrap();
+        run.decided(decided);
+        if decided == SUBMISSIONS {
+            assert_eq!(count(&["confirmed"]), CLAIMS as u64);
+            return;
+        }
+        let pending = get(caller, "/v1/verifications?status=pending&limit=1").await;
+        if let Some(id) = pending["verifications"][0]["id"].as_str() {
+            get(caller, &format!("/v1/verifications/{id}?wait=20s")).await;
+        }
+    }
+}
+
+/// All of them, page by page.
+async fn listed(caller: &mut Caller) -> Ends {
+    let (mut ends, mut cursor) = (Ends::new(), String::new());
+    loop {
+        let page = get(caller, &format!("/v1/verifications?limit={PAGE}{cursor}")).await;
+        for shown in page["verifications"].as_array().unwrap() {
+            let id = shown["id"].as_str().unwrap().to_owned();
+            let code = end(shown).unwrap_or_else(|| panic!("{shown}"));
+            assert_eq!(ends.insert(id, code), None, "{shown} is listed twice");
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return ends,
+        }
+    }
+}
+
+/// The code that it failed with, empty where it is confirmed; none while it is pending.
+fn end(shown: &Value) -> Option<String> {
+    match shown["status"].as_str() {
+        Some("confirmed") => Some(String::new()),
+        Some("failed") => Some(shown["reason"]["code"].as_str().unwrap().to_owned()),
+        _ => None,
+    }
+}
+
+/// Asks until there is an answer: after a kill the read model must first be read again.
+async fn get(caller: &mut Caller, path: &str) -> Value {
+    loop {
+        let (status, answer) = caller.call(|http, base| http.get(format!("{base}{path}"))).await;
+        match status {
+            200 => return answer,
+            503 => tokio::time::sleep(AGAIN).await,
+            _ => panic!("{path}: {status}: {answer}"),
         }
     }
 }
 
 /// Each is what it must be, and of those that share a transfer exactly one is confirmed.
-fn check(ends: &Ends) {
+fn check(run: &Run, ends: &Ends) {
     let mut shared: HashMap<TransactionHash, Vec<&str>> = HashMap::new();
-    for (id, Told { hash, fate, code }) in ends {
-        match fate {
-            Fate::Confirmed => assert_eq!(code, "", "{id}"),
-            Fate::Failed(expected) => assert_eq!(code, expected, "{id}"),
-            Fate::Shared => shared.entry(*hash).or_default().push(code),
+    let mut count = 0;
+    for acknowledged in run.loads() {
+        for (item, id) in acknowledged.load.items.iter().zip(&acknowledged.ids) {
+            let code = ends.get(id).unwrap_or_else(|| panic!("{id} is lost"));
+            count += 1;
+            match item.fate {
+                Fate::Confirmed => assert_eq!(code, "", "{id}"),
+                Fate::Failed(expected) => assert_eq!(code, expected, "{id}"),
+                Fate::Shared => shared.entry(item.hash).or_default().push(ends[id].as_str()),
+            }
         }
     }
+    assert_eq!((count, ends.len()), (SUBMISSIONS, SUBMISSIONS), "no two are one verification");
     for (hash, mut codes) in shared {
         codes.sort_unstable();
         assert_eq!(codes, ["", "payment_already_used"], "{hash}");
     }
 }
 
-/// The log is whole and tells the same; nothing but what was acknowledged is in it.
-pub(super) async fn by_log(dir: &Path, told: &Ends) {
+/// The log is whole and tells the same; nothing but what was acknowledged is in it. What happened to
+/// each of the tenant that is told, in its order.
+pub(super) async fn by_log(dir: &Path, ends: &Ends) -> Happened {
     let begun_at = Instant::now();
     let log = SledLog::open(LogOptions::new(dir.join("log"))).await.unwrap();
     let verified = log.verify(0).await.unwrap();
     let history = History::read(&log).await;
     log.close().await;
     assert_eq!(Some(verified.position()), history.events.last().map(|event| event.position));
-    let (mut requested, mut ended) = (0, BTreeMap::new());
+    let (mut requested, mut ended) = (0, Ends::new());
+    let mut happened = Happened::new();
     for recorded in &history.events {
-        match &recorded.event {
+        let (id, what, code) = match &recorded.event {
             Event::VerificationRequested(event) => {
-                assert!(told.contains_key(&event.verification), "{} is nobody's", recorded.stream);
                 requested += 1;
+                if event.tenant.as_str() == TENANT {
+                    happened.insert(event.verification.to_string(), Vec::new());
+                }
+                (event.verification, "requested", None)
             }
-            Event::VerificationConfirmed(event) => {
-                ended.insert(event.verification, "");
-            }
+            Event::VerificationConfirmed(event) => (event.verification, "confirmed", Some("")),
             Event::VerificationFailed(event) => {
-                ended.insert(event.verification, event.rejection.code.as_str());
+                (event.verification, "failed", Some(event.rejection.code.as_str()))
             }
-            _ => {}
+            _ => continue,
+        };
+        let id = id.to_string();
+        if let Some(all) = happened.get_mut(&id) {
+            all.push((recorded.position, what.to_owned()));
         }
+        ended.extend(code.map(|code| (id, code.to_owned())));
     }
     // That none is asked for or decided twice, `History` has seen.
-    assert_eq!((requested, ended.len()), (SUBMISSIONS, SUBMISSIONS));
-    for (id, Told { code, .. }) in told {
-        assert_eq!(ended.get(id), Some(&code.as_str()), "{id}");
-    }
-    assert_eq!(history.confirmed.len(), CLAIMS);
+    assert_eq!((requested, history.confirmed.len()), (SUBMISSIONS, CLAIMS));
+    assert!(ended == *ends, "the log and the API tell of other ends");
     println!("{} events checked in {:.1?}", history.events.len(), begun_at.elapsed());
+    happened
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::cast::SUBMISSIONS;
+use super::messages;
 use crate::caller::serve;
 use crate::process::Process;
 use crate::redis_server::RedisServer;
@@ -93,7 +94,7 @@ impl<'a> Server<'a> {
     /// The program with its jobs in that queue, or in a file without one.
     pub(super) async fn start(dir: &Path, chain: &'a Handle, queue: Option<RedisServer>) -> Self {
         let url = queue.iter().flat_map(|queue| ["--queue-url".to_owned(), queue.url()]);
-        let args: Vec<_> = url.collect();
+        let args: Vec<_> = url.chain(messages::ARGS.map(str::to_owned)).collect();
         let (process, url) = begin(dir, chain, &args).await;
         let (dir, base) = (dir.to_owned(), watch::Sender::new(url));
         Self { dir, chain, queue, args, process: Some(process), base }
