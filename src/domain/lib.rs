@@ -13,6 +13,7 @@ pub mod follower;
 pub mod ids;
 pub mod key;
 pub mod memo;
+pub mod money;
 pub mod payment;
 pub mod preset;
 pub mod rejection;
