@@ -13,8 +13,6 @@ use ccd402_domain::{
 };
 use ccd402_protocol::code::ReasonCode;
 use ccd402_simchain::IdentitySpec;
-
-use crate::support::*;
 use kit::{Order, Stage};
 
 async fn finalized(stage: &Stage, submitted: Submitted) -> FinalizedTransaction {
