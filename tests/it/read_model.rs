@@ -92,9 +92,8 @@ impl Shop {
     async fn answers(&self, running: &Running) -> Vec<(String, String)> {
         let tip = running.facilitator().chain().tip().await.unwrap();
         let mut follower = running.follower();
-        let has_followed = follower.wait_for(|status| {
-            status.last.is_some_and(|last| last.height == tip.height)
-        });
+        let has_followed =
+            follower.wait_for(|status| status.last.is_some_and(|last| last.height == tip.height));
         tokio::time::timeout(PATIENCE, has_followed).await.unwrap().unwrap();
         let head = *running.facilitator().log().head().borrow();
         let mut paths = vec!["/v1/stats".to_owned(), "/v1/stats?format=csv&step=minute".to_owned()];
@@ -119,9 +118,8 @@ impl Shop {
 
     fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
-        let is_ours = |path: &PathBuf| {
-            path.file_name().unwrap().to_str().unwrap().starts_with("read-model.")
-        };
+        let is_ours =
+            |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("read-model.");
         entries.filter(is_ours).collect()
     }
 }

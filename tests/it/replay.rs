@@ -126,8 +126,7 @@ async fn the_past_is_what_was_known_then() {
         [("30", 30), ("29", 29), (&fifth, 15), (&before, 0), ("2099-01-01T00:00:00Z", 60)]
     {
         let out = elsewhere.path().join(format!("{position}.sqlite"));
-        let (code, told) =
-            replay(dir.path(), &["--until", until, "--out", arg(&out)]).await;
+        let (code, told) = replay(dir.path(), &["--until", until, "--out", arg(&out)]).await;
         assert_eq!((code, &told["position"]), (0, &position.into()), "{until}: {told}");
         let (then, shown) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         lived(then.path(), &all[..position]).await;
@@ -195,8 +194,7 @@ async fn a_replay_that_is_interrupted_leaves_what_was_there() {
             assert_eq!(replay(dir.path(), &[]).await.0, 0);
         }
         let file = dir.path().join(half_built);
-        let process =
-            Process::spawn(&[&["replay", "--data-dir", arg(dir.path())], more].concat());
+        let process = Process::spawn(&[&["replay", "--data-dir", arg(dir.path())], more].concat());
         while !file.exists() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

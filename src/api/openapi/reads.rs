@@ -71,8 +71,11 @@ fn stats(schemas: &mut SchemaGenerator) -> Operation {
     let formats = json!({ "type": "string", "enum": ["json", "csv"] });
     let lag = "Tells also what does not follow from the log: how far the answer lags behind it, and \
                how many jobs wait.";
-    let operation =
-        Operation::new(("get", "/v1/stats"), ("stats", TAG), ("What verifications amount to", about));
+    let operation = Operation::new(
+        ("get", "/v1/stats"),
+        ("stats", TAG),
+        ("What verifications amount to", about),
+    );
     filters(operation.access(Access::Scope(Scope::Read)))
         .query("step", &steps, "How wide the groups by time are.")
         .query("lag", &json!({ "type": "boolean", "default": false }), lag)

@@ -26,11 +26,8 @@ pub async fn what_was_lived_is_compared_with_what_is_replayed(model: Model) {
     let found = compare(&model, &replayed).await;
     let difference = |number, what| Difference { number, what };
     let amount = Unlike::Changed(vec!["amount_rest".to_owned()]);
-    let differences = vec![
-        difference(4, amount),
-        difference(7, Unlike::Missing),
-        difference(9, Unlike::Surplus),
-    ];
+    let differences =
+        vec![difference(4, amount), difference(7, Unlike::Missing), difference(9, Unlike::Surplus)];
     assert_eq!(found, Compared { position: 30, rows: 29, different: 3, differences });
 
     begin(&model).await;

@@ -96,7 +96,8 @@ async fn check(log: &SledLog, after: Position, bar: &ProgressBar) -> anyhow::Res
 }
 
 async fn ask(server: &Server, after: Position, bar: &ProgressBar) -> anyhow::Result<Outcome> {
-    let mut steps = server.post(&format!("/v1/events:verify?after={after}")).await.map(Lines::from)?;
+    let mut steps =
+        server.post(&format!("/v1/events:verify?after={after}")).await.map(Lines::from)?;
     while let Some(step) = steps.next().await? {
         match step {
             Step::Checked { position } => bar.set_position(position),

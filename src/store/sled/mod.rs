@@ -35,8 +35,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::envelope::Chain;
 use crate::error::Error;
 use crate::prepare::Call;
-use crate::{check, read};
 use crate::tail::Tail;
+use crate::{check, read};
 use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.

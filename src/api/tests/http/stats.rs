@@ -2,9 +2,7 @@
 
 use ccd402_api::options::Options;
 use ccd402_api::server::Limits;
-use ccd402_app::contract::sample::{
-    append, confirmed, failed, network, payment, requested, time,
-};
+use ccd402_app::contract::sample::{append, confirmed, failed, network, payment, requested, time};
 use ccd402_app::ports::log::Append;
 use ccd402_domain::event::Event;
 use ccd402_domain::key::scope::Scope;
