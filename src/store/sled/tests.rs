@@ -301,6 +301,32 @@ async fn an_event_that_was_rewritten_is_found_by_verify() {
 }
 
 #[tokio::test]
+async fn two_threads_find_the_first_line_that_is_wrong() {
+    let dir = filled(2_000).await;
+    let log = open(dir.path()).await;
+    let whole = log.verify(0).await.unwrap();
+    let checked = Checked { position: 2_000, hash: whole.hash() };
+    assert_eq!(log.check(0, 2_000).await, Ok(checked));
+    assert_eq!(log.check(500, READ_EVENTS_MAX).await, Ok(checked));
+    log.close().await;
+    // From the end to the middle, where the halves meet, and to the beginning.
+    for bad in [2_000, 1_001, 1_000, 999, 1] {
+        tamper(dir.path(), |db| {
+            let line = db.get(keys::event(bad)).unwrap().unwrap();
+            let line = String::from_utf8(line.to_vec()).unwrap();
+            let other = line.replace("\"amount\":\"1", "\"amount\":\"2");
+            db.insert(keys::event(bad), other.into_bytes()).unwrap();
+        });
+        let log = open(dir.path()).await;
+        let found = log.check(0, 2_000).await;
+        let is_first =
+            matches!(found, Err(CheckError::Damaged { position, .. }) if position == bad);
+        assert!(is_first, "{bad}: {found:?}");
+        log.close().await;
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_is_gone_is_found() {
     let dir = filled(50).await;
     tamper(dir.path(), |db| drop(db.remove(keys::event(20)).unwrap()));
