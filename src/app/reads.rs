@@ -67,20 +67,22 @@ impl Reads {
     /// Waits until the log has an event: enough for what is read from the log.
     ///
     /// # Errors
-    /// [`Error::Behind`] where it does not in time.
+    /// [`Error::Malformed`] where it does not: nobody can have been told of that event.
     pub async fn log_reaches(&self, position: Option<Position>) -> Result<(), Error> {
         let Some(least) = position else { return Ok(()) };
         let mut head = self.log.head();
-        match tokio::time::timeout(HEAD_WAIT_MAX, head.wait_for(|head| *head >= least)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Error::Behind),
+        let waited = tokio::time::timeout(HEAD_WAIT_MAX, head.wait_for(|head| *head >= least));
+        if let Ok(Ok(_)) = waited.await {
+            return Ok(());
         }
+        let head = *self.log.head().borrow();
+        Err(Error::Malformed(format!("position {least} is beyond the head, which is {head}")))
     }
 
     /// Waits until the read model holds an event.
     ///
     /// # Errors
-    /// [`Error::Behind`] where it does not in time.
+    /// [`Error::Behind`] where it does not in time; as [`Reads::log_reaches`] where there is none.
     pub async fn reach(&self, position: Option<Position>) -> Result<(), Error> {
         let Some(least) = position else { return Ok(()) };
         self.log_reaches(position).await?;

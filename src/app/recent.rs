@@ -108,6 +108,7 @@ mod tests {
             block,
             sender: None,
             outcome: Outcome::NotATransfer,
+            sponsorship: None,
         };
         let transactions = hashes.iter().map(transaction).collect();
         FinalizedBlock { block, parent: BlockHash::from_bytes([0; 32]), transactions }

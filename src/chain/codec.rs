@@ -8,13 +8,15 @@ use ccd402_domain::{
     amount::Amount,
     asset::Asset,
     ids::{BlockHash, TransactionHash},
-    transaction::{BlockRef, FinalizedTransaction, Outcome, Transfer},
+    transaction::{BlockRef, FinalizedTransaction, Outcome, Sponsorship, Transfer},
 };
 use concordium_rust_sdk::{
     base::{
+        common::from_bytes,
         contracts_common::AccountAddress as SdkAddress,
         hashes::{BlockHash as SdkBlockHash, TransactionHash as SdkTransactionHash},
         protocol_level_tokens::{TokenEvent, TokenEventDetails, TokenHolder},
+        transactions::{BlockItem, EncodedPayload},
     },
     types::{
         AccountTransactionDetails, AccountTransactionEffects, BlockItemSummary,
@@ -24,6 +26,9 @@ use concordium_rust_sdk::{
 };
 
 use crate::error::Error;
+
+/// First byte of an encoded version 1 account transaction.
+const KIND_TRANSACTION_V1: u8 = 3;
 
 /// Longest reason of a rejected transaction that is kept, in characters.
 const REASON_CHARS_MAX: usize = 200;
@@ -58,6 +63,20 @@ pub fn sdk_transaction_hash(hash: &TransactionHash) -> SdkTransactionHash {
     SdkTransactionHash::from(*hash.as_bytes())
 }
 
+/// The block item in the bytes, if that is all there is in them.
+#[must_use]
+pub fn block_item(bytes: &[u8]) -> Option<BlockItem<EncodedPayload>> {
+    let (kind, mut rest) = bytes.split_first()?;
+    let item = if *kind == KIND_TRANSACTION_V1 {
+        // The SDK encodes this kind of item and does not decode it.
+        BlockItem::AccountTransactionV1(from_bytes(&mut rest).ok()?)
+    } else {
+        rest = bytes;
+        from_bytes(&mut rest).ok()?
+    };
+    rest.is_empty().then_some(item)
+}
+
 /// Which block this is about.
 #[must_use]
 pub fn block_ref(info: &BlockInfo) -> BlockRef {
@@ -84,16 +103,20 @@ pub fn transaction(
         ))
     };
     let Upward::Known(details) = &summary.details else { return Err(unknown("the kind")) };
-    let (sender, outcome) = match details {
+    let (sender, sponsorship, outcome) = match details {
         BlockItemSummaryDetails::AccountTransaction(details) => {
             let outcome = outcome(details).ok_or_else(|| unknown("the effect"))?;
-            (Some(address(&details.sender)), outcome)
+            let sponsorship = details.sponsor.as_ref().map(|paid| {
+                let fee = Amount::from_units(paid.cost.micro_ccd);
+                Box::new(Sponsorship { sponsor: address(&paid.sponsor), fee })
+            });
+            (Some(address(&details.sender)), sponsorship, outcome)
         }
         BlockItemSummaryDetails::AccountCreation(_)
         | BlockItemSummaryDetails::Update(_)
-        | BlockItemSummaryDetails::TokenCreationDetails(_) => (None, Outcome::NotATransfer),
+        | BlockItemSummaryDetails::TokenCreationDetails(_) => (None, None, Outcome::NotATransfer),
     };
-    Ok(FinalizedTransaction { hash, block, sender, outcome })
+    Ok(FinalizedTransaction { hash, block, sender, outcome, sponsorship })
 }
 
 /// What an account transaction did; none if its effects are unknown.

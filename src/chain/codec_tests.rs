@@ -8,7 +8,7 @@ use concordium_rust_sdk::{
         },
         transactions::Memo,
     },
-    types::{Energy, RejectReason, TransactionIndex},
+    types::{Energy, RejectReason, SponsorDetails, TransactionIndex},
 };
 
 use super::*;
@@ -27,6 +27,10 @@ fn read(effects: Upward<AccountTransactionEffects>) -> Result<Outcome, Error> {
 }
 
 fn read_details(details: Upward<BlockItemSummaryDetails>) -> Result<Outcome, Error> {
+    read_whole(details).map(|transaction| transaction.outcome)
+}
+
+fn read_whole(details: Upward<BlockItemSummaryDetails>) -> Result<FinalizedTransaction, Error> {
     let summary = BlockItemSummary {
         index: TransactionIndex { index: 0 },
         energy_cost: Energy { energy: 0 },
@@ -38,7 +42,7 @@ fn read_details(details: Upward<BlockItemSummaryDetails>) -> Result<Outcome, Err
     let read = transaction(&summary, block)?;
     assert_eq!(read.hash, TransactionHash::from_bytes([9; 32]));
     assert_eq!(read.block, block);
-    Ok(read.outcome)
+    Ok(read)
 }
 
 fn event(from: SdkAddress, memo: Option<&[u8]>) -> TokenEvent {
@@ -98,6 +102,28 @@ fn one_token_transfer_and_nothing_else_is_a_transfer() {
     for events in others {
         assert_eq!(of_token(events.clone()), Outcome::NotATransfer, "{events:?}");
     }
+}
+
+#[test]
+fn who_paid_the_fee_is_told_where_it_was_not_the_sender() {
+    let amount = SdkAmount::from_micro_ccd(5);
+    let paid_by = |sponsor| {
+        let details = AccountTransactionDetails {
+            cost: SdkAmount::from_micro_ccd(0),
+            sender: SENDER,
+            sponsor,
+            effects: Upward::Known(AccountTransactionEffects::AccountTransfer { amount, to: TO }),
+        };
+        let details = BlockItemSummaryDetails::AccountTransaction(details);
+        let read = read_whole(Upward::Known(details)).unwrap();
+        assert_eq!(read.sender, Some(address(&SENDER)));
+        read.sponsorship.map(|paid| *paid)
+    };
+    let cost = SdkAmount::from_micro_ccd(635);
+    let sponsor = AccountAddress::from_bytes([3; 32]);
+    let told = paid_by(Some(SponsorDetails { sponsor: sdk_address(&sponsor), cost }));
+    assert_eq!(told, Some(Sponsorship { sponsor, fee: Amount::from_units(635) }));
+    assert_eq!(paid_by(None), None);
 }
 
 #[test]

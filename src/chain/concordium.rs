@@ -10,20 +10,24 @@ use ccd402_app::ports::chain::{
     Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck, TransactionStatus,
 };
 use ccd402_domain::{
-    account::AccountAddress, ids::TransactionHash, rejection::Rejection, transaction::BlockRef,
-    verification::event::Proven,
+    account::AccountAddress, amount::Amount, ids::TransactionHash, rejection::Rejection,
+    sponsored::preflight::TokenState, transaction::BlockRef, verification::event::Proven,
 };
 use ccd402_protocol::{code::ReasonCode, network::NetworkId};
 use futures::{StreamExt, stream::BoxStream};
 
 use crate::{
-    blocks,
+    account::{self, Account},
+    blocks, codec,
     error::Error,
     facts::{Facts, Known},
+    fee,
     nodes::Nodes,
     presentation::{self, Claim, Wanted},
     processors::{self, Processors},
     signature, status,
+    submit::{self, Submitted},
+    token,
 };
 
 /// How the chain is asked.
@@ -74,6 +78,42 @@ impl Concordium {
     /// If the nodes cannot be asked.
     pub async fn token_decimals(&self, token: &str) -> Result<Option<u8>, Error> {
         Ok(self.facts.parameters.token(token).await?.map(|token| token.decimals))
+    }
+
+    /// An account with its keys and what it holds, asked now; none if there is no such account.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked, or the account is newer than this program.
+    pub async fn account(&self, address: &AccountAddress) -> Result<Option<Account>, Error> {
+        account::ask(&self.nodes, address).await
+    }
+
+    /// A protocol-level token as it is now; none if there is no such token.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked, or the token is newer than this program.
+    pub async fn token(&self, id: &str) -> Result<Option<TokenState>, Error> {
+        token::ask(&self.nodes, id).await
+    }
+
+    /// What so much energy costs, in microCCD.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked.
+    pub async fn fee(&self, energy: u64) -> Result<Amount, Error> {
+        fee::of(&self.nodes, energy).await
+    }
+
+    /// Sends a finished transaction. After an error it may have been taken: send the same bytes
+    /// again.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked, or the bytes are no transaction.
+    pub async fn send(&self, bytes: &[u8]) -> Result<Submitted, Error> {
+        let Some(item) = codec::block_item(bytes) else {
+            return Err(Error::NotUnderstood("the bytes to send are no transaction".to_owned()));
+        };
+        submit::send(&self.nodes, &item).await
     }
 
     async fn checked(&self, check: PresentationCheck) -> Result<Result<Proven, Rejection>, Error> {

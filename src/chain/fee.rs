@@ -1,4 +1,4 @@
-//! What a transfer of ours costs at most. What it cost in the end stands in its block.
+//! What transactions cost at most. What it cost in the end stands in its block.
 
 use ccd402_domain::{amount::Amount, asset::Asset};
 use concordium_rust_sdk::{base::base::Energy, v2::BlockIdentifier};
@@ -12,13 +12,8 @@ const CCD: u64 = 800;
 /// A transfer of a protocol-level token, likewise.
 const TOKEN: u64 = 1_200;
 
-/// Fee of a transfer with so many signatures, in microCCD at the chain's present rates.
-pub(crate) async fn most(nodes: &Nodes, asset: &Asset, signatures: u64) -> Result<Amount, Error> {
-    let energy = SIGNATURE * signatures
-        + match asset {
-            Asset::Ccd => CCD,
-            Asset::Token(_) => TOKEN,
-        };
+/// Fee of so much energy, in microCCD at the chain's present rates.
+pub(crate) async fn of(nodes: &Nodes, energy: u64) -> Result<Amount, Error> {
     let asked = nodes.ask(|mut client| async move {
         Ok(client.get_block_chain_parameters(BlockIdentifier::LastFinal).await?.response)
     });
@@ -27,4 +22,14 @@ pub(crate) async fn most(nodes: &Nodes, asset: &Asset, signatures: u64) -> Resul
         .energy_rate()
         .map_err(|error| Error::NotUnderstood(format!("the chain's fees: {error}")))?;
     Ok(Amount::from_units(rate.ccd_cost(Energy { energy }).micro_ccd))
+}
+
+/// Fee of a transfer with so many signatures, in microCCD at the chain's present rates.
+pub(crate) async fn most(nodes: &Nodes, asset: &Asset, signatures: u64) -> Result<Amount, Error> {
+    let energy = SIGNATURE * signatures
+        + match asset {
+            Asset::Ccd => CCD,
+            Asset::Token(_) => TOKEN,
+        };
+    of(nodes, energy).await
 }

@@ -4,6 +4,7 @@
 //! It answers the questions of the port `Chain` from real nodes, and it pays for the client. It
 //! decides nothing about payments: what a fact means is `domain`'s business.
 
+pub mod account;
 mod accounts;
 mod backoff;
 mod block;
@@ -21,7 +22,10 @@ mod presentation;
 pub mod processors;
 mod provable;
 mod signature;
+pub mod sponsored;
 mod status;
+pub mod submit;
+mod token;
 mod transfer;
 pub mod wallet;
 

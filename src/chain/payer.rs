@@ -41,7 +41,9 @@ use crate::{
     parameters::Parameters,
     presentation::{self, Statement},
     processors::{self, Processors},
-    provable, status, transfer,
+    provable, status,
+    submit::{self, Submitted},
+    transfer,
     wallet::{self, Credential, WalletFile},
 };
 
@@ -230,19 +232,10 @@ impl Wallet {
     /// `Refused` when the node will not take them. After `Chain(Unavailable)` they may have been
     /// taken: send the same bytes again.
     pub async fn send(&self, signed: &[u8]) -> Result<TransactionHash, Error> {
-        let item = transfer::read(signed).ok_or(Error::NotATransaction)?;
-        let hash = codec::transaction_hash(&item.hash());
-        let item = &item;
-        let asked =
-            self.nodes.ask(|mut client| async move { Ok(client.send_block_item(item).await?) });
-        match asked.await {
-            Ok(_) | Err(Failure::Duplicate) => Ok(hash),
-            // A transaction that is final already is refused for its sequence number.
-            Err(Failure::Refused(text)) => match self.status(&hash).await? {
-                TransactionStatus::Unknown => Err(Error::Refused(text)),
-                _ => Ok(hash),
-            },
-            Err(failure) => Err(failure.into_error("sending a transaction").into()),
+        let item = codec::block_item(signed).ok_or(Error::NotATransaction)?;
+        match submit::send(&self.nodes, &item).await? {
+            Submitted::Taken(hash) => Ok(hash),
+            Submitted::Refused(text) => Err(Error::Refused(text)),
         }
     }
 

@@ -10,11 +10,11 @@ use ccd402_domain::{
 use chrono::{DateTime, Utc};
 use concordium_rust_sdk::base::{
     base::Nonce,
-    common::{from_bytes, to_bytes, types::TransactionTime},
+    common::{to_bytes, types::TransactionTime},
     contracts_common::{AccountAddress as SdkAddress, Amount as SdkAmount},
     id::types::AccountKeys,
     protocol_level_tokens::{CborMemo, TokenAmount, TokenOperations, operations},
-    transactions::{BlockItem, EncodedPayload, Memo, send},
+    transactions::{BlockItem, Memo, send},
 };
 
 use crate::{codec, parameters::Token};
@@ -81,11 +81,4 @@ pub(crate) fn sign(
     };
     let item = BlockItem::from(transaction);
     Signed { bytes: to_bytes(&item), hash: codec::transaction_hash(&item.hash()) }
-}
-
-/// Reads back what was signed; none if the bytes are anything else.
-pub(crate) fn read(bytes: &[u8]) -> Option<BlockItem<EncodedPayload>> {
-    let mut rest = bytes;
-    let item = from_bytes(&mut rest).ok()?;
-    rest.is_empty().then_some(item)
 }

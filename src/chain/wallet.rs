@@ -1,7 +1,7 @@
 //! The wallet file: the keys of one account and what its credential needs to prove statements about
 //! its owner. It also reads the key export of Concordium's Browser Wallet, which pays but proves
 //! nothing. It does not encrypt what it writes (the file is readable by its owner alone), and it
-//! never talks to a node.
+//! never talks to a node. The text of a file is wiped from memory once it is read or written.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,8 @@ use concordium_rust_sdk::{
     types::WalletAccount,
 };
 use ed25519_dalek::SigningKey;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use zeroize::Zeroizing;
 
 /// The only version of the format that there is.
 const VERSION: u32 = 1;
@@ -115,6 +116,17 @@ pub struct Credential {
     randomness: BTreeMap<AttributeTag, Opening>,
 }
 
+/// What tells the formats apart. Secrets are not read into it: the text that holds them is wiped.
+#[derive(Default, Deserialize)]
+struct Head {
+    #[serde(default)]
+    version: Option<serde_json::Value>,
+    #[serde(default, rename = "type")]
+    kind: Option<IgnoredAny>,
+    #[serde(default)]
+    environment: Option<String>,
+}
+
 /// Randomness of one Pedersen commitment, as hex in JSON; its `Debug` shows nothing.
 ///
 /// Kept as bytes because the SDK's own type may not cross threads.
@@ -159,7 +171,9 @@ impl WalletFile {
         let path = path.as_ref();
         let failed = |source| Error::Read { path: path.to_owned(), source };
         let file = fs::File::open(path).map_err(failed)?;
-        let mut text = String::new();
+        // Room for all of it at once: a text that grows leaves copies of the keys behind.
+        let bytes = file.metadata().map_err(failed)?.len().min(FILE_BYTES_MAX);
+        let mut text = Zeroizing::new(String::with_capacity(bytes as usize + 2));
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(Error::TooLong(path.to_owned()));
@@ -174,6 +188,7 @@ impl WalletFile {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         let text = serde_json::to_string_pretty(self).expect("every field has a JSON form");
+        let text = Zeroizing::new(text);
         let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let mut file = opened.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => Error::Exists(path.to_owned()),
@@ -190,31 +205,34 @@ impl WalletFile {
     fn parse(text: &str) -> Result<Self, String> {
         // Errors of serde_json name a position and a type; a secret of the wrong type would be
         // quoted by them, so only the position is passed on.
-        let value: serde_json::Value = serde_json::from_str(text)
-            .map_err(|e| format!("not JSON (line {}, column {})", e.line(), e.column()))?;
-        if value.get("type").is_some() {
-            return Self::from_browser_wallet(value);
+        let head = match serde_json::from_str::<Head>(text) {
+            Ok(head) => head,
+            // JSON, but nothing of a wallet.
+            Err(error) if error.is_data() => Head::default(),
+            Err(e) => return Err(format!("not JSON (line {}, column {})", e.line(), e.column())),
+        };
+        if head.kind.is_some() {
+            return Self::from_browser_wallet(&head.environment.unwrap_or_default(), text);
         }
-        match value.get("version").and_then(serde_json::Value::as_u64) {
+        match head.version.as_ref().and_then(serde_json::Value::as_u64) {
             Some(1) => {}
             Some(v) => return Err(format!("version {v} is newer than this program: upgrade it")),
             None => return Err("`version` is missing: make one with `ccd402 wallet new`".into()),
         }
-        let wallet: Self = serde_json::from_value(value).map_err(|_| {
+        let wallet: Self = serde_json::from_str(text).map_err(|_| {
             "a field is missing or malformed: make a new one with `ccd402 wallet new`".to_owned()
         })?;
         wallet.check()?;
         Ok(wallet)
     }
 
-    fn from_browser_wallet(value: serde_json::Value) -> Result<Self, String> {
-        let environment = value.get("environment").and_then(serde_json::Value::as_str);
-        let name = environment.unwrap_or_default().to_ascii_lowercase();
+    fn from_browser_wallet(environment: &str, text: &str) -> Result<Self, String> {
+        let name = environment.to_ascii_lowercase();
         let network = EXPORT_NETWORKS.iter().find(|(known, _)| *known == name);
         let Some((_, network)) = network else {
             return Err("its `environment` is neither mainnet nor testnet".to_owned());
         };
-        let account = WalletAccount::from_json_value(value).map_err(|_| {
+        let account: WalletAccount = serde_json::from_str(text).map_err(|_| {
             "not an account exported by the Browser Wallet: export the private key again".to_owned()
         })?;
         let wallet = Self::new((*network).to_owned(), account.address, account.keys, None);

@@ -23,6 +23,7 @@ use ccd402_client::payer::error::Error;
 use ccd402_client::payer::journal::Journal;
 use ccd402_client::payer::options::{Consent, Limit, Options};
 use ccd402_client::payer::request::Request;
+use ccd402_domain::money::Money;
 use clap::Args as ClapArgs;
 use http::{HeaderName, HeaderValue, Method};
 
@@ -30,7 +31,6 @@ use crate::cli::pay::content::Destination;
 use crate::cli::pay::question::Terminal;
 use crate::cli::pay::teller::Teller;
 use crate::compose::wallet::ChainWallet;
-use crate::config::money::Money;
 use crate::config::span::Span;
 
 /// Shortest and longest --timeout.
@@ -147,7 +147,7 @@ async fn payer(args: &Args, teller: &Teller) -> anyhow::Result<Payer> {
     let mut limits = Vec::new();
     for money in &args.max_amount {
         let decimals = wallet.decimals(&money.asset).await?;
-        let amount = money.units(decimals).with_context(|| format!("--max-amount {money:?}"))?;
+        let amount = money.units(Some(decimals)).context("--max-amount")?;
         limits.push(Limit { asset: money.asset.clone(), amount });
     }
     let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();

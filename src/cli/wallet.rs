@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
 use ccd402_chain::payer::Wallet;
 use ccd402_chain::wallet::WalletFile;
 use ccd402_domain::amount::CCD_DECIMALS;
 use ccd402_domain::asset::Asset;
+use ccd402_domain::money::Money;
 use ccd402_simchain::{Control, Funds, IdentitySpec};
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use crate::config::money::Money;
 use crate::output::Output;
 
 /// Make a wallet on a simulated chain, or show what a wallet holds.
@@ -104,10 +104,9 @@ async fn make(new: New) -> anyhow::Result<()> {
     let mut funds = Funds::ccd(0);
     for money in &new.fund {
         match &money.asset {
-            Asset::Ccd => funds.micro_ccd += money.units(CCD_DECIMALS)?.units(),
+            Asset::Ccd => funds.micro_ccd += money.units(None)?.units(),
             Asset::Token(id) => {
                 let decimals = chain.token_decimals(id).await?;
-                let Some(decimals) = decimals else { bail!("the chain has no token {id}") };
                 funds = funds.token(id, money.units(decimals)?.units());
             }
         }

@@ -6,6 +6,5 @@
 pub mod check;
 pub mod file;
 pub mod gate;
-pub mod money;
 pub mod serve;
 pub mod span;

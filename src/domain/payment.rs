@@ -2,7 +2,8 @@
 //!
 //! Reading a [`Payment`] from what was presented applies, in this order: scheme, network, accepted
 //! offer, way of transfer, offer's values, challenge, resource, payload, identity, time. The first
-//! rule that fails names the refusal. Nothing here looks at the chain.
+//! rule that fails names the refusal. Those that every way of paying has are in `offer`. Nothing
+//! here looks at the chain.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use ccd402_protocol::identity::IdentityRequirement;
 use ccd402_protocol::network::NetworkId;
 use ccd402_protocol::payload::{AccountSignatures, BindingKind};
 use ccd402_protocol::presented::PresentedPayment;
-use ccd402_protocol::requirements::{FLOW_UPFRONT, SCHEME_EXACT};
+use ccd402_protocol::requirements::FLOW_UPFRONT;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +22,9 @@ use crate::asset::Asset;
 use crate::binding::{self, Resource};
 use crate::challenge::{Challenge, Window};
 use crate::ids::{Digest, TransactionHash};
+use crate::offer::{self, Price, reject};
 use crate::rejection::Rejection;
 
-/// Longest URL of a resource.
-const URL_BYTES_MAX: usize = 2_048;
-/// Longest HTTP method.
-const METHOD_BYTES_MAX: usize = 32;
 /// Longest time that a challenge may be open.
 const WINDOW_MAX: TimeDelta = TimeDelta::hours(24);
 /// Credentials, and keys of a credential, that may sign.
@@ -109,16 +107,13 @@ impl Payment {
         policy: &Policy,
         now: DateTime<Utc>,
     ) -> Result<(Self, Proofs), Rejection> {
-        let fields = presented.requirements.fields();
-        scheme(presented)?;
-        network(presented, policy)?;
-        accepted(presented)?;
+        offer::check(presented, &policy.network)?;
         let consume_on = way_of_transfer(presented)?;
-        let pay_to = requirement("payTo", fields.pay_to.parse())?;
-        let asset = requirement("asset", fields.asset.parse())?;
-        let amount = requirement("amount", amount(&fields.amount))?;
+        let Price { pay_to, asset, amount } = offer::price(presented.requirements.fields())?;
         let window = challenge(presented)?;
-        let resource = resource(presented)?;
+        let Some(resource) = offer::resource(presented)? else {
+            return reject(ReasonCode::InvalidPaymentRequirements, "the resource is missing");
+        };
         let payer = presented.payload.sender.parse().map_err(|_| {
             Rejection::new(ReasonCode::InvalidSenderAddress, "payload.sender is not an address")
         })?;
@@ -158,53 +153,6 @@ impl Payment {
     }
 }
 
-fn reject<T>(code: ReasonCode, detail: &str) -> Result<T, Rejection> {
-    Err(Rejection::new(code, detail))
-}
-
-fn requirement<T, E: std::fmt::Display>(name: &str, value: Result<T, E>) -> Result<T, Rejection> {
-    value.map_err(|error| {
-        Rejection::new(ReasonCode::InvalidPaymentRequirements, format!("{name}: {error}"))
-    })
-}
-
-fn amount(text: &str) -> Result<Amount, String> {
-    match text.parse::<Amount>() {
-        Ok(amount) if amount.units() == 0 => Err("nothing to pay".to_owned()),
-        Ok(amount) => Ok(amount),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn scheme(presented: &PresentedPayment) -> Result<(), Rejection> {
-    if presented.requirements.fields().scheme != SCHEME_EXACT {
-        return reject(ReasonCode::UnsupportedScheme, "the scheme required is not \"exact\"");
-    }
-    if presented.scheme != SCHEME_EXACT {
-        return reject(ReasonCode::InvalidScheme, "the payload's scheme is not \"exact\"");
-    }
-    Ok(())
-}
-
-fn network(presented: &PresentedPayment, policy: &Policy) -> Result<(), Rejection> {
-    let named = [&presented.requirements.fields().network, &presented.network];
-    if named.iter().all(|name| name.parse().is_ok_and(|id: NetworkId| id == policy.network)) {
-        return Ok(());
-    }
-    let detail = format!("this facilitator verifies payments on {} only", policy.network);
-    Err(Rejection::new(ReasonCode::InvalidNetwork, detail))
-}
-
-fn accepted(presented: &PresentedPayment) -> Result<(), Rejection> {
-    match &presented.accepted {
-        Some(accepted) if accepted != presented.requirements.raw() => reject(
-            ReasonCode::InvalidPaymentRequirements,
-            "the offer that was accepted is not the one required",
-        ),
-        _ => Ok(()),
-    }
-}
-
 fn way_of_transfer(presented: &PresentedPayment) -> Result<ConsumeOn, Rejection> {
     let extra = &presented.requirements.fields().extra;
     if extra.asset_transfer_method.is_none() {
@@ -231,46 +179,6 @@ fn challenge(presented: &PresentedPayment) -> Result<Window, Rejection> {
         Ok(challenge) => Ok(challenge.window),
         Err(_) => reject(ReasonCode::ChallengeNotOurs, "extra.challenge is not a gate's challenge"),
     }
-}
-
-fn resource(presented: &PresentedPayment) -> Result<Resource, Rejection> {
-    let fields = presented.requirements.fields();
-    let by_server = [fields.resource.as_ref(), fields.extra.resource.as_ref()];
-    let mut named = by_server.into_iter().flatten();
-    let url = match (named.next(), &presented.resource) {
-        (Some(url), _) if url.len() > URL_BYTES_MAX => {
-            return reject(
-                ReasonCode::InvalidPaymentRequirements,
-                "the resource's URL is too long",
-            );
-        }
-        (Some(url), Some(by_payer)) if url != by_payer => {
-            return reject(ReasonCode::PaymentNotBound, "the payload names another resource");
-        }
-        (Some(url), _) => url,
-        (None, Some(by_payer)) if by_payer.len() <= URL_BYTES_MAX => by_payer,
-        (None, _) => {
-            return reject(ReasonCode::InvalidPaymentRequirements, "the resource is missing");
-        }
-    };
-    if named.any(|other| other != url) {
-        let detail = "resource and extra.resource differ";
-        return reject(ReasonCode::InvalidPaymentRequirements, detail);
-    }
-    if url.is_empty() {
-        return reject(ReasonCode::InvalidPaymentRequirements, "the resource's URL is empty");
-    }
-    let method = fields.extra.method.clone().unwrap_or_else(|| "GET".to_owned());
-    if !is_method(&method) {
-        let detail = "extra.method is not an HTTP method in capitals";
-        return reject(ReasonCode::InvalidPaymentRequirements, detail);
-    }
-    Ok(Resource { method, url: url.clone() })
-}
-
-fn is_method(text: &str) -> bool {
-    let is_allowed = |b: u8| b.is_ascii_uppercase() || b == b'-';
-    (1..=METHOD_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 fn proofs(presented: &PresentedPayment) -> Result<Proofs, Rejection> {

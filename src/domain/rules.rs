@@ -7,7 +7,7 @@ use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::payload::BindingKind;
 use chrono::TimeDelta;
 
-use crate::asset::Asset;
+use crate::exact;
 use crate::memo;
 use crate::payment::Payment;
 use crate::rejection::Rejection;
@@ -79,15 +79,7 @@ fn of_the_asset(
     _: &FinalizedTransaction,
     transfer: &Transfer,
 ) -> Result<(), Rejection> {
-    if transfer.asset == payment.asset {
-        return Ok(());
-    }
-    let both_tokens =
-        matches!((&transfer.asset, &payment.asset), (Asset::Token(_), Asset::Token(_)));
-    let code =
-        if both_tokens { ReasonCode::TokenIdMismatch } else { ReasonCode::AssetTypeMismatch };
-    let detail = format!("{} was transferred, {} is required", transfer.asset, payment.asset);
-    Err(Rejection::new(code, detail))
+    exact::asset(&transfer.asset, &payment.asset)
 }
 
 fn to_the_recipient(
@@ -95,11 +87,7 @@ fn to_the_recipient(
     _: &FinalizedTransaction,
     transfer: &Transfer,
 ) -> Result<(), Rejection> {
-    if transfer.to.is_alias_of(&payment.pay_to) {
-        return Ok(());
-    }
-    let detail = format!("{} was paid, {} is required", transfer.to, payment.pay_to);
-    Err(Rejection::new(ReasonCode::RecipientMismatch, detail))
+    exact::recipient(&transfer.to, &payment.pay_to)
 }
 
 fn of_the_amount(
@@ -107,14 +95,7 @@ fn of_the_amount(
     _: &FinalizedTransaction,
     transfer: &Transfer,
 ) -> Result<(), Rejection> {
-    if transfer.amount == payment.amount {
-        return Ok(());
-    }
-    let detail = format!(
-        "{} smallest units were paid, exactly {} are required",
-        transfer.amount, payment.amount
-    );
-    Err(Rejection::new(ReasonCode::AmountMismatch, detail))
+    exact::amount(transfer.amount, payment.amount)
 }
 
 fn inside_the_window(

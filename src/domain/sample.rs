@@ -51,6 +51,17 @@ pub(crate) fn challenge(opens: i64, closes: i64) -> Value {
     json!(Challenge { nonce: [3; 16], window, seal: [4; 32] }.to_string())
 }
 
+/// Sets a value by its JSON pointer; `null` takes it away.
+pub(crate) fn set(body: &mut Value, pointer: &str, value: Value) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    if value.is_null() {
+        parent.remove(name)
+    } else {
+        parent.insert(name.to_owned(), value)
+    };
+}
+
 /// A request as a resource server sends it. Open from 0 s to 300 s, 1.5 CCD, bound by memo.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
@@ -95,13 +106,7 @@ impl Request {
 
     /// Sets a value by its JSON pointer below the body; `null` takes it away.
     pub(crate) fn with(mut self, pointer: &str, value: Value) -> Self {
-        let (parent, name) = pointer.rsplit_once('/').unwrap();
-        let parent = self.body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-        if value.is_null() {
-            parent.remove(name)
-        } else {
-            parent.insert(name.to_owned(), value)
-        };
+        set(&mut self.body, pointer, value);
         self
     }
 
@@ -158,6 +163,7 @@ pub(crate) fn transaction(payment: &Payment) -> FinalizedTransaction {
         hash: payment.transaction,
         block: block(),
         sender: Some(payment.payer),
+        sponsorship: None,
         outcome: Outcome::Transfer(transfer(payment)),
     }
 }

@@ -31,6 +31,17 @@ pub struct FinalizedTransaction {
     pub sender: Option<AccountAddress>,
     /// What it did.
     pub outcome: Outcome,
+    /// Who paid the fee in the sender's stead; absent where the sender did, as it mostly does.
+    pub sponsorship: Option<Box<Sponsorship>>,
+}
+
+/// A fee that another account than the sender paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sponsorship {
+    /// Who paid it.
+    pub sponsor: AccountAddress,
+    /// MicroCCD.
+    pub fee: Amount,
 }
 
 /// What a finalized transaction did.

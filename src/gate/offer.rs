@@ -117,6 +117,7 @@ fn window(route: &Route, now: DateTime<Utc>) -> Option<Window> {
 fn extra(route: &Route, resource: &Resource, identity: Option<IdentityRequirement>) -> Extra {
     Extra {
         asset_transfer_method: Some(METHOD_TRANSACTION_HASH.to_owned()),
+        fee_payer: None,
         payment_flow: Some(FLOW_UPFRONT.to_owned()),
         challenge: None,
         consume_on: Some(CONSUME_ON_SETTLE.to_owned()),

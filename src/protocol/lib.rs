@@ -15,4 +15,5 @@ pub mod required;
 pub mod requirements;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod sponsored;
 pub mod version;

@@ -10,6 +10,7 @@ use crate::code::ReasonCode;
 use crate::identity::{EXTENSION, IdentityRequirement};
 use crate::payload::{PaymentPayloadV1, PaymentPayloadV2, TransferPayload};
 use crate::requirements::{METHOD_TRANSACTION_HASH, PaymentRequirements};
+use crate::sponsored::SignedTransaction;
 use crate::version::X402Version;
 
 /// Longest explanation of a refusal that is passed on.
@@ -45,9 +46,22 @@ pub enum DecodeError {
     Refused(#[from] Refused),
 }
 
-/// A payment by transaction hash, as presented.
+/// A payment as presented, in the way of paying that its offer asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PresentedPayment {
+pub enum Presented {
+    /// The payer has sent the transfer and hands in its hash.
+    TransactionHash(PresentedPayment),
+    /// The payer hands in the transfer, signed, for the facilitator to sponsor and send.
+    Sponsored(PresentedSponsored),
+}
+
+/// A sponsored payment, as presented. A transaction that cannot be read is kept as its refusal:
+/// the rules about scheme, network and offer come before it.
+pub type PresentedSponsored = PresentedPayment<Result<SignedTransaction, Refused>>;
+
+/// What was presented, with the payload of one way of paying.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PresentedPayment<P = TransferPayload> {
     /// Of the request.
     pub version: X402Version,
     /// What the resource server asks for.
@@ -60,8 +74,8 @@ pub struct PresentedPayment {
     pub accepted: Option<Value>,
     /// The resource that the payer names (v2).
     pub resource: Option<String>,
-    /// Hash, sender, binding, presentation.
-    pub payload: TransferPayload,
+    /// Hash, sender, binding, presentation; or a signed transaction.
+    pub payload: P,
     /// Identity requirement echoed in the extensions (v2).
     pub identity_extension: Option<IdentityRequirement>,
 }
@@ -74,21 +88,60 @@ struct Outer {
     payment_requirements: Map<String, Value>,
 }
 
-impl PresentedPayment {
+/// A request's version, what is asked for, and what was paid.
+type Request = (X402Version, PaymentRequirements, Value);
+
+fn request(body: &[u8]) -> Result<Request, DecodeError> {
+    let outer: Outer = serde_json::from_slice(body)
+        .map_err(|error| DecodeError::Malformed(without_values(&error)))?;
+    let version = X402Version::try_from(outer.x402_version)
+        .map_err(|error| Refused::new(ReasonCode::InvalidX402Version, error.to_string()))?;
+    let requirements =
+        PaymentRequirements::decode(version, Value::Object(outer.payment_requirements))?;
+    Ok((version, requirements, Value::Object(outer.payment_payload)))
+}
+
+impl Presented {
     /// Reads the body of `/verify`, `/settle` or `/v1/verifications`.
+    ///
+    /// # Errors
+    /// As [`PresentedPayment::decode`].
+    pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
+        let (version, requirements, payload) = request(body)?;
+        Ok(Self::assemble(version, requirements, payload)?)
+    }
+
+    /// Joins what the server asks for with the PaymentPayload that the payer sent.
+    ///
+    /// `extra.assetTransferMethod` of the requirements says which way of paying it is; without it,
+    /// it is a sponsored transaction, as the scheme's specification has it.
+    ///
+    /// # Errors
+    /// As [`PresentedPayment::decode`].
+    pub fn assemble(
+        version: X402Version,
+        requirements: PaymentRequirements,
+        payload: Value,
+    ) -> Result<Self, Refused> {
+        if requirements.fields().extra.asset_transfer_method.is_some() {
+            return PresentedPayment::assemble(version, requirements, payload)
+                .map(Self::TransactionHash);
+        }
+        let presented = envelope(version, requirements, payload)?;
+        Ok(Self::Sponsored(presented.map(|payload| SignedTransaction::decode(&payload))))
+    }
+}
+
+impl PresentedPayment {
+    /// Reads the body of `/verify`, `/settle` or `/v1/verifications`, paid by transaction hash.
     ///
     /// # Errors
     /// [`DecodeError::Malformed`] for what is no VerifyRequest; [`DecodeError::Refused`] with
     /// `invalid_x402_version`, `invalid_payment_requirements`, `unsupported_scheme` or
     /// `invalid_payload` for one that cannot be honoured.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
-        let outer: Outer = serde_json::from_slice(body)
-            .map_err(|error| DecodeError::Malformed(without_values(&error)))?;
-        let version = X402Version::try_from(outer.x402_version)
-            .map_err(|error| Refused::new(ReasonCode::InvalidX402Version, error.to_string()))?;
-        let requirements =
-            PaymentRequirements::decode(version, Value::Object(outer.payment_requirements))?;
-        Ok(Self::assemble(version, requirements, Value::Object(outer.payment_payload))?)
+        let (version, requirements, payload) = request(body)?;
+        Ok(Self::assemble(version, requirements, payload)?)
     }
 
     /// Joins what the server asks for with the PaymentPayload that the payer sent.
@@ -106,54 +159,87 @@ impl PresentedPayment {
             let detail = format!("extra.assetTransferMethod is not \"{METHOD_TRANSACTION_HASH}\"");
             return Err(Refused::new(ReasonCode::UnsupportedScheme, detail));
         }
-        match version {
-            X402Version::V1 => Self::from_v1(requirements, payload),
-            X402Version::V2 => Self::from_v2(requirements, payload),
+        let mut presented = envelope(version, requirements, payload)?;
+        let payload = std::mem::take(&mut presented.payload);
+        let payload: TransferPayload = serde_json::from_value(payload).map_err(invalid_payload)?;
+        let mut presented = presented.map(|_| payload);
+        if version == X402Version::V1 {
+            presented.accepted = presented.payload.binding.accepted.take();
+        }
+        Ok(presented)
+    }
+}
+
+impl<P> PresentedPayment<P> {
+    fn map<Q>(self, read: impl FnOnce(P) -> Q) -> PresentedPayment<Q> {
+        PresentedPayment {
+            version: self.version,
+            requirements: self.requirements,
+            scheme: self.scheme,
+            network: self.network,
+            accepted: self.accepted,
+            resource: self.resource,
+            payload: read(self.payload),
+            identity_extension: self.identity_extension,
         }
     }
+}
 
-    fn from_v1(requirements: PaymentRequirements, payload: Value) -> Result<Self, Refused> {
-        let outer: PaymentPayloadV1 = serde_json::from_value(payload).map_err(invalid_payload)?;
-        same_version(outer.x402_version, X402Version::V1)?;
-        let mut payload: TransferPayload =
-            serde_json::from_value(outer.payload).map_err(invalid_payload)?;
-        Ok(Self {
-            version: X402Version::V1,
-            requirements,
-            scheme: outer.scheme,
-            network: outer.network,
-            accepted: payload.binding.accepted.take(),
-            resource: None,
-            payload,
-            identity_extension: None,
-        })
+/// What both ways of paying have in common.
+fn envelope(
+    version: X402Version,
+    requirements: PaymentRequirements,
+    payload: Value,
+) -> Result<PresentedPayment<Value>, Refused> {
+    match version {
+        X402Version::V1 => from_v1(requirements, payload),
+        X402Version::V2 => from_v2(requirements, payload),
     }
+}
 
-    fn from_v2(requirements: PaymentRequirements, payload: Value) -> Result<Self, Refused> {
-        let outer: PaymentPayloadV2 = serde_json::from_value(payload).map_err(invalid_payload)?;
-        same_version(outer.x402_version, X402Version::V2)?;
-        let accepted = PaymentRequirements::decode(X402Version::V2, outer.accepted.clone())?;
-        let payload: TransferPayload =
-            serde_json::from_value(outer.payload).map_err(invalid_payload)?;
-        let identity_extension = outer
-            .extensions
-            .as_ref()
-            .and_then(|extensions| extensions.get(EXTENSION))
-            .map(|extension| extension.get("info").cloned().unwrap_or(Value::Null))
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(invalid_payload)?;
-        Ok(Self {
-            version: X402Version::V2,
-            requirements,
-            scheme: accepted.fields().scheme.clone(),
-            network: accepted.fields().network.clone(),
-            accepted: Some(outer.accepted),
-            resource: outer.resource.map(|resource| resource.url),
-            payload,
-            identity_extension,
-        })
-    }
+fn from_v1(
+    requirements: PaymentRequirements,
+    payload: Value,
+) -> Result<PresentedPayment<Value>, Refused> {
+    let outer: PaymentPayloadV1 = serde_json::from_value(payload).map_err(invalid_payload)?;
+    same_version(outer.x402_version, X402Version::V1)?;
+    Ok(PresentedPayment {
+        version: X402Version::V1,
+        requirements,
+        scheme: outer.scheme,
+        network: outer.network,
+        accepted: None,
+        resource: None,
+        payload: outer.payload,
+        identity_extension: None,
+    })
+}
+
+fn from_v2(
+    requirements: PaymentRequirements,
+    payload: Value,
+) -> Result<PresentedPayment<Value>, Refused> {
+    let outer: PaymentPayloadV2 = serde_json::from_value(payload).map_err(invalid_payload)?;
+    same_version(outer.x402_version, X402Version::V2)?;
+    let accepted = PaymentRequirements::decode(X402Version::V2, outer.accepted.clone())?;
+    let identity_extension = outer
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.get(EXTENSION))
+        .map(|extension| extension.get("info").cloned().unwrap_or(Value::Null))
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(invalid_payload)?;
+    Ok(PresentedPayment {
+        version: X402Version::V2,
+        requirements,
+        scheme: accepted.fields().scheme.clone(),
+        network: accepted.fields().network.clone(),
+        accepted: Some(outer.accepted),
+        resource: outer.resource.map(|resource| resource.url),
+        payload: outer.payload,
+        identity_extension,
+    })
 }
 
 fn same_version(inner: X402Version, outer: X402Version) -> Result<(), Refused> {

@@ -13,7 +13,7 @@ use crate::version::X402Version;
 
 /// The scheme that this software serves.
 pub const SCHEME_EXACT: &str = "exact";
-/// `extra.assetTransferMethod` of a payment by transaction hash.
+/// `extra.assetTransferMethod` of a payment by transaction hash. A sponsored payment has none.
 pub const METHOD_TRANSACTION_HASH: &str = "transaction-hash";
 /// `extra.paymentFlow` of a payment by transaction hash.
 pub const FLOW_UPFRONT: &str = "upfront";
@@ -45,18 +45,21 @@ pub struct Fields {
     pub max_timeout_seconds: u64,
     /// URL of the resource (v1 only; v2 says it beside the requirements).
     pub resource: Option<String>,
-    /// What our way of paying adds.
+    /// What the ways of paying add.
     pub extra: Extra,
 }
 
-/// `extra` of a payment by transaction hash. Fields of other schemes are left unread.
+/// `extra` of an offer. Fields of other schemes are left unread.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Extra {
-    /// `transaction-hash`.
+    /// `transaction-hash`; absent for a sponsored transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asset_transfer_method: Option<String>,
+    /// The facilitator's account that pays the fee of a sponsored transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_payer: Option<String>,
     /// `upfront`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_flow: Option<String>,

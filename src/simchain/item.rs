@@ -1,6 +1,7 @@
 //! A block item as it is submitted, kept and looked up: the decoded form, its hash and its size,
 //! and one view of the two versions of account transactions.
 
+use ccd402_chain::codec;
 use concordium_rust_sdk::{
     base::{
         contracts_common::AccountAddress,
@@ -10,11 +11,8 @@ use concordium_rust_sdk::{
             compute_transaction_sign_hash_v1, cost,
         },
     },
-    common::{from_bytes, to_bytes, types::TransactionSignature},
+    common::{to_bytes, types::TransactionSignature},
 };
-
-/// First byte of an encoded version 1 account transaction.
-const KIND_TRANSACTION_V1: u8 = 3;
 
 /// A block item with what is derived from its bytes once.
 pub(crate) struct Item {
@@ -50,15 +48,7 @@ impl Item {
 
     /// The item in `bytes`, if that is all there is in them.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (kind, mut rest) = bytes.split_first()?;
-        let body = if *kind == KIND_TRANSACTION_V1 {
-            // The SDK encodes this kind of item and does not decode it.
-            BlockItem::AccountTransactionV1(from_bytes(&mut rest).ok()?)
-        } else {
-            rest = bytes;
-            from_bytes::<BlockItem<EncodedPayload>, _>(&mut rest).ok()?
-        };
-        rest.is_empty().then(|| Self::new(body))
+        codec::block_item(bytes).map(Self::new)
     }
 
     /// Seconds since 1970 after which no block may include it.

@@ -26,7 +26,8 @@ fn history(schemas: &mut SchemaGenerator) -> Operation {
         ("What happened to a verification", "Its events, oldest first. Proofs are not in them."),
     )
     .access(Access::Scope(Scope::Read))
-    .common_as_of()
+    .min_position()
+    .common()
     .answer(200, "The events.", Some(Body::json::<History<'_>>(schemas, events)))
     .problems(&[(404, &[C::VerificationNotFound])])
 }

@@ -165,15 +165,18 @@ impl Operation {
         ])
     }
 
-    /// As [`Operation::common`], of a route that takes `minPosition`.
-    pub(super) fn common_as_of(self) -> Self {
-        use ReasonCode as C;
-        let about = "An event that must be in the answer, such as the `asOf` of another one. Waits \
-                     for it some seconds.";
+    /// A position of the log that must be in the answer.
+    pub(super) fn min_position(self) -> Self {
+        let about = "An event that must be in the answer, such as the `asOf` of another one.";
         let position = json!({ "type": "integer", "format": "uint64", "minimum": 0 });
         self.query("minPosition", &position, about)
-            .common()
-            .problems(&[(503, &[C::ProjectionBehind, C::Overloaded, C::LogUnavailable])])
+    }
+
+    /// As [`Operation::common`], of a route that reads the read model.
+    pub(super) fn common_as_of(self) -> Self {
+        use ReasonCode as C;
+        let behind = [C::ProjectionBehind, C::Overloaded, C::LogUnavailable];
+        self.min_position().common().problems(&[(503, &behind)])
     }
 
     /// The operation as OpenAPI writes it.

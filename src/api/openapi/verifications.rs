@@ -86,7 +86,8 @@ fn show(schemas: &mut SchemaGenerator) -> Operation {
     )
     .access(Access::Scope(Scope::Read))
     .query("wait", &json!({ "type": "string", "example": "30s" }), wait)
-    .common_as_of()
+    .min_position()
+    .common()
     .answer(200, "The verification.", Some(shown))
     .problems(&[(404, &[C::VerificationNotFound])])
 }

@@ -136,6 +136,7 @@ impl Handed {
             hash: payment.transaction,
             block: block_ref(height),
             sender: Some(payment.payer),
+            sponsorship: None,
             outcome: Outcome::Transfer(Transfer {
                 to: payment.pay_to,
                 asset: payment.asset,

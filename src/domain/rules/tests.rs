@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::amount::Amount;
+use crate::asset::Asset;
 use crate::ids::Digest;
 use crate::sample::{
     Request, account, at, hash, token, transaction, transaction_with, transfer, units,

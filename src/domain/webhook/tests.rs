@@ -239,7 +239,9 @@ fn every_answer_reads_back_from_its_json() {
     for answer in [Answer::Status(204), Answer::Error(NoAnswer::TimedOut)] {
         let tried: Event =
             WebhookDelivered { answer, ..tried(9, 1, DeliveryOutcome::Failed) }.into();
-        let json = serde_json::from_slice(&tried.to_json().unwrap()).unwrap();
+        let text = String::from_utf8(tried.to_json().unwrap()).unwrap();
+        assert_eq!(Event::read_json("WebhookDelivered", &text).unwrap(), tried);
+        let json = serde_json::from_str(&text).unwrap();
         assert_eq!(Event::from_json("WebhookDelivered", &json).unwrap(), tried);
     }
 }

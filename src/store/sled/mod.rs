@@ -12,6 +12,8 @@ mod syncer;
 mod writer;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod import_tests;
 #[cfg(test)]
 mod model_tests;

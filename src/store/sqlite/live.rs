@@ -1,7 +1,7 @@
 //! The file that is read: one connection that writes, a few that read, write-ahead logging between
 //! them.
 //!
-//! Opening checks it. What is not whole, not of this version, or has no checkpoint is refused as
+//! A start checks it. What is not whole, not of this version, or has no checkpoint is refused as
 //! damaged; building it again is for whoever asked.
 
 use std::collections::BTreeSet;
@@ -52,6 +52,14 @@ pub(super) struct View {
 impl Live {
     /// Opens a file that is there, and checks all of it.
     pub(super) async fn open(path: &Path) -> Result<Self, Error> {
+        let mut live = Self::open_new(path).await?;
+        check(&mut live.writer.get_mut().connection).await?;
+        Ok(live)
+    }
+
+    /// Opens a file that was finished just now: nobody waits for a check of what was written a
+    /// moment ago.
+    pub(super) async fn open_new(path: &Path) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(LOCK_MAX)
@@ -59,7 +67,6 @@ impl Live {
             .synchronous(SqliteSynchronous::Normal);
         let writing = options.clone().pragma("cache_size", (-CACHE_KIB).to_string());
         let mut connection = SqliteConnection::connect_with(&writing).await.map_err(failure)?;
-        check(&mut connection).await?;
         let checkpoint = checkpoint(&mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

@@ -122,7 +122,7 @@ impl Shared {
         }
         let path = self.files.live();
         file::replace(finished, &path)?;
-        let new = Live::open(&path).await?;
+        let new = Live::open_new(&path).await?;
         self.position.send_replace(Some(new.checkpoint().await.position));
         *live = Some(new);
         Ok(())

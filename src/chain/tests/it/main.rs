@@ -9,4 +9,5 @@ mod identity;
 mod nodes;
 mod payer;
 mod signature;
+mod sponsored;
 mod support;

@@ -87,12 +87,19 @@ fn unknown_types_and_other_data_are_errors() {
     assert!(Event::from_json("PaymentRefunded", &json!({})).is_err());
     assert!(Event::from_json("PaymentConsumed", &json!({ "by": "nobody" })).is_err());
     assert!(Event::from_json("PaymentConsumed", &json!({})).is_err());
+    assert!(Event::read_json("PaymentRefunded", "{}").is_err());
+    for data in [r#"{"by":"nobody"}"#, "{}", "", r#"{"by":"verify"} x"#] {
+        assert!(Event::read_json("PaymentConsumed", data).is_err(), "{data}");
+    }
 }
 
 /// Through text and back, as a log keeps it.
 fn again(event: &Event) -> Event {
-    let value = serde_json::from_slice(&event.to_json().unwrap()).unwrap();
-    Event::from_json(event.name(), &value).unwrap()
+    let text = String::from_utf8(event.to_json().unwrap()).unwrap();
+    let read = Event::read_json(event.name(), &text).unwrap();
+    let value = serde_json::from_str(&text).unwrap();
+    assert_eq!(Event::from_json(event.name(), &value).unwrap(), read);
+    read
 }
 
 fn any_command(payment: &Payment) -> impl Strategy<Value = Command> + use<> {

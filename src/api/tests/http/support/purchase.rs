@@ -125,6 +125,7 @@ impl Purchase {
                 time: beginning() + TimeDelta::seconds(30),
             },
             sender: Some(Self::payer()),
+            sponsorship: None,
             outcome: Outcome::Transfer(Transfer {
                 to: Self::pay_to(),
                 asset: Asset::Ccd,
