@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use ccd402_app::error::Error as AppError;
 use ccd402_app::facilitator::Facilitator;
-use ccd402_app::ports::log::{Position, Recorded};
+use ccd402_app::ports::log::Position;
 use ccd402_app::ports::queue::{Job, JobQueue, QueueError};
-use ccd402_domain::event::Event;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +79,7 @@ impl Dispatcher {
         loop {
             head.mark_unchanged();
             let events = self.facilitator.log().read_all(read.reached, PAGE).await?;
-            let jobs: Vec<Job> = events.iter().filter_map(|event| self.called_for(event)).collect();
+            let jobs = self.facilitator.jobs_for(&events).await.map_err(failed)?;
             self.push(&jobs, read.reached).await;
             read.reached = events.last().map_or(read.reached, |last| last.position);
             tokio::select! {
@@ -89,13 +88,6 @@ impl Dispatcher {
                 () = std::future::ready(()), if !events.is_empty() => {}
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
             }
-        }
-    }
-
-    fn called_for(&self, recorded: &Recorded) -> Option<Job> {
-        match &recorded.event {
-            Event::VerificationRequested(requested) => self.facilitator.job_for(requested),
-            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
+use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::payment::Payment;
 use ccd402_domain::transaction::BlockRef;
@@ -14,7 +15,7 @@ use chrono::TimeDelta;
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
-use crate::ports::log::{Position, Waiting};
+use crate::ports::log::{Position, Recorded, Waiting};
 use crate::ports::queue::Job;
 
 /// A transfer may be this much older than its challenge by the clocks; see the rules.
@@ -38,6 +39,32 @@ impl Facilitator {
         let payment = &requested.payment;
         let awaits_proofs = payment.needs_presentation() || payment.needs_signature();
         self.job(requested.verification, payment, awaits_proofs)
+    }
+
+    /// The jobs that the new verifications among these events call for.
+    ///
+    /// One that only waits for its transaction calls for none once anything has happened to it: the
+    /// follower has decided it meanwhile. Who dispatches late would else make work of what is done,
+    /// and come later and later.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn jobs_for(&self, events: &[Recorded]) -> Result<Vec<Job>, Error> {
+        let (mut streams, mut jobs) = (Vec::new(), Vec::new());
+        for recorded in events {
+            let Event::VerificationRequested(requested) = &recorded.event else { continue };
+            let Some(job) = self.job_for(requested) else { continue };
+            streams.push(recorded.stream.clone());
+            jobs.push(job);
+        }
+        if jobs.is_empty() {
+            return Ok(jobs);
+        }
+        let versions = self.log.versions(&streams).await?;
+        let is_open = |(job, version): &(Job, u64)| {
+            *version <= 1 || !matches!(job, Job::ResolveTransaction { .. })
+        };
+        Ok(jobs.into_iter().zip(versions).filter(is_open).map(|(job, _)| job).collect())
     }
 
     /// The jobs that waiting verifications call for, of at most `max` of them: what a queue that was

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ccd402_app::contract::payments::{Handed, at, block, block_ref};
 use ccd402_app::facilitator::Facilitator;
+use ccd402_app::ports::log::EventLog as _;
+use ccd402_app::ports::queue::Job;
 use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::tenant::{Reach, TenantId};
 use ccd402_domain::verification::event::VerificationRequested;
@@ -112,6 +114,23 @@ async fn only_what_the_follower_does_not_decide_calls_for_a_job() {
     bench.finalize(&[&Handed::by(1)]).await;
     assert!(needs(&Handed::by(1)), "the follower has passed it");
     assert!(!needs(&Handed::by(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_dispatches_late_makes_no_work_of_what_is_decided() {
+    let bench = Bench::new().await;
+    let (plain, proven) = (Handed::by(1), Handed::by(2).proven());
+    bench.finalize(&[&plain, &proven]).await;
+    let (late, open) = (bench.submit(&plain).await, bench.submit(&proven).await);
+    let jobs = async || {
+        let events = bench.log.read_all(0, 100).await.unwrap();
+        bench.facilitator.jobs_for(&events).await.unwrap()
+    };
+    let resolve = Job::ResolveTransaction { verification: late };
+    let check = Job::CheckIdentity { verification: open };
+    assert_eq!(jobs().await, [resolve, check]);
+    bench.facilitator.resolve(late).await.unwrap();
+    assert_eq!(jobs().await, [check]);
 }
 
 fn calls_for_a_job(facilitator: &Facilitator, handed: &Handed) -> bool {
