@@ -1,8 +1,9 @@
 //! Queues the jobs that new verifications call for, as the log grows, and those that never end.
 //!
 //! The queue notes how far the log was read, and that it was filled. A queue that has lost the latter
-//! has lost its jobs, too: then whatever waits is asked again what it calls for. A queue that takes no more, or is away, holds
-//! the dispatcher up and nobody else; once it is far behind, submissions are turned away.
+//! has lost its jobs, too: then whatever waits is asked again what it calls for. A queue that takes
+//! no more, or is away, holds the dispatcher up and nobody else; once it is far behind, submissions
+//! are turned away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,7 @@ impl Dispatcher {
         let mut read = self.take_up().await?;
         loop {
             head.mark_unchanged();
+            self.tell_lag(read.reached);
             let events = self.facilitator.log().read_all(read.reached, PAGE).await?;
             let jobs = self.facilitator.jobs_for(&events).await.map_err(failed)?;
             self.push(&jobs, read.reached).await;
@@ -159,10 +161,7 @@ impl Dispatcher {
         let mut is_told = false;
         loop {
             match ask().await {
-                Ok(answer) => {
-                    self.facilitator.report_undispatched(0);
-                    return answer;
-                }
+                Ok(answer) => return answer,
                 Err(QueueError::Full) => {}
                 Err(error) => {
                     if !std::mem::replace(&mut is_told, true) {
@@ -170,10 +169,15 @@ impl Dispatcher {
                     }
                 }
             }
-            let head = *self.facilitator.log().head().borrow();
-            self.facilitator.report_undispatched(head.saturating_sub(reached));
+            self.tell_lag(reached);
             tokio::time::sleep(backoff.next_wait()).await;
         }
+    }
+
+    /// Says how many events wait to be looked at. One job that finds room does not make it none.
+    fn tell_lag(&self, reached: Position) {
+        let head = *self.facilitator.log().head().borrow();
+        self.facilitator.report_undispatched(head.saturating_sub(reached));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::ports::queue::Job;
 
 /// A transfer may be this much older than its challenge by the clocks; see the rules.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
-/// Events that may wait for room in the job queue before submissions are turned away.
+/// Events that jobs may still have to be derived from before submissions are turned away.
 pub const UNDISPATCHED_MAX: Position = 50_000;
 
 /// Jobs that are called for by verifications that wait.
@@ -95,9 +95,15 @@ impl Facilitator {
         may_be_passed.then_some(Job::ResolveTransaction { verification: id })
     }
 
-    /// How many events wait because the job queue takes no more, or cannot be reached.
+    /// How many events nobody has derived jobs from yet.
     pub fn report_undispatched(&self, events: Position) {
         self.undispatched.store(events, Ordering::Relaxed);
+    }
+
+    /// The same, as it was reported last.
+    #[must_use]
+    pub fn undispatched(&self) -> Position {
+        self.undispatched.load(Ordering::Relaxed)
     }
 
     /// Turns a submission away whose jobs nobody would get to in time.
@@ -105,7 +111,7 @@ impl Facilitator {
     /// # Errors
     /// [`Error::Overloaded`].
     pub(crate) fn must_keep_up(&self) -> Result<(), Error> {
-        if self.undispatched.load(Ordering::Relaxed) > UNDISPATCHED_MAX {
+        if self.undispatched() > UNDISPATCHED_MAX {
             return Err(Error::Overloaded);
         }
         Ok(())

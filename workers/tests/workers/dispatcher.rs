@@ -209,6 +209,10 @@ async fn a_full_queue_holds_jobs_back_and_loses_none() {
         ids.push(works.bench.submit(&Handed::by(number).proven()).await);
     }
     let head = *works.bench.log.head().borrow();
+    until("a dispatcher that is held up", || async {
+        (works.bench.facilitator.undispatched() > 0).then_some(())
+    })
+    .await;
     assert!(works.kit.queue.depth().await.unwrap().waiting <= 8, "4 of a kind");
     works.run();
     let handed: Vec<Handed> = (0..30).map(|number| Handed::by(number).proven()).collect();
@@ -218,6 +222,10 @@ async fn a_full_queue_holds_jobs_back_and_loses_none() {
         assert_eq!(works.outcome(id).await, Ok(()));
     }
     assert!(*works.bench.log.head().borrow() > head);
+    until("a dispatcher that has caught up", || async {
+        (works.bench.facilitator.undispatched() == 0).then_some(())
+    })
+    .await;
     works.stop().await;
 }
 
