@@ -19,7 +19,7 @@ use crate::jobs::{Handler, Ran};
 /// Where it is noted how far events and blocks were compared.
 const POSITION: &str = "reconciled position";
 const HEIGHT: &str = "reconciled height";
-/// When it is tried again where no node answers.
+/// When it is tried again where no node or no queue answers.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Runs [`Job::Reconcile`].
@@ -40,14 +40,19 @@ impl Handler for Reconcile {
         }
         let compared = match self.compared().await {
             Ok(compared) => compared,
-            Err(error) => return Ran::Retry { why: error.to_string() },
+            Err(error) => return again(&error),
         };
         match self.facilitator.reconcile(compared).await {
             Ok(reconciled) => self.reconciled(&reconciled).await,
             Err(error) if is_log_broken(&error) => Ran::Retry { why: error.to_string() },
-            Err(error) => Ran::RetryAt { at: Utc::now() + RETRY, why: error.to_string() },
+            Err(error) => again(&error),
         }
     }
+}
+
+/// A node or a queue that is away is no reason ever to give up comparing.
+fn again(error: &dyn std::error::Error) -> Ran {
+    Ran::RetryAt { at: Utc::now() + RETRY, why: error.to_string() }
 }
 
 impl Reconcile {
@@ -64,7 +69,7 @@ impl Reconcile {
         gauge!("ccd402_reconciled_position").set(position as f64);
         gauge!("ccd402_reconciled_height").set(height as f64);
         if let Err(error) = self.note(reconciled.compared).await {
-            return Ran::Retry { why: error.to_string() };
+            return again(&error);
         }
         let wait = if reconciled.is_more { Duration::ZERO } else { self.every };
         Ran::Next { at: Utc::now() + wait }
