@@ -39,6 +39,14 @@ impl RedisServer {
         }
     }
 
+    /// Sends it a signal: after `STOP` it takes connections and answers nothing, until `CONT`.
+    #[allow(dead_code, reason = "not each of the tests that share this file stops it")]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Starts it again, empty, under the same address.
     pub(crate) fn restart(&mut self) {
         self.kill();

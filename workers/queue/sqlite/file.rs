@@ -16,6 +16,8 @@ use crate::queue::{WAITING_MAX, unavailable};
 
 /// How long a statement waits for another process that looks into the file.
 const BUSY: Duration = Duration::from_secs(5);
+/// Memory that the file's pages may take: all jobs that may wait need no more.
+const CACHE_KIB: u32 = 16 * 1024;
 /// How an error begins that a check of the file has found.
 const BROKEN: &str = "the file is broken";
 
@@ -65,8 +67,11 @@ impl SqliteQueue {
     }
 
     async fn prepare(&self) -> Result<(), sqlx::Error> {
-        // apalis' setup has turned durability off on its connection.
+        // apalis' setup has turned durability off on its connection, and taken 250 MiB for its cache.
         sqlx::query("PRAGMA synchronous = NORMAL").execute(&self.pool).await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA cache_size = -{CACHE_KIB}")))
+            .execute(&self.pool)
+            .await?;
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for statement in [
             "CREATE TABLE IF NOT EXISTS Checkpoints (name TEXT PRIMARY KEY, position INTEGER NOT NULL)",

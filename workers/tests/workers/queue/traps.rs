@@ -66,7 +66,10 @@ async fn sqlite_is_durable_though_the_setup_turns_that_off() {
             sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await.unwrap();
         let journal: String =
             sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
+        let cache: i64 =
+            sqlx::query_scalar("PRAGMA cache_size").fetch_one(&mut *connection).await.unwrap();
         assert_eq!((level, journal.as_str()), (1, "wal"), "1 is NORMAL");
+        assert_eq!(cache, -16 * 1024, "KiB");
         held.push(connection);
     }
 }
@@ -138,6 +141,23 @@ async fn a_worker_goes_on_after_redis_was_flushed_under_it() {
     kit.queue.push(&[job(3)]).await.unwrap();
     until("a run", || async { (handler.tries(job(3)) == [1]).then_some(()) }).await;
     kit.until_empty().await;
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_outlive_a_redis_that_does_not_answer_for_a_while() {
+    let kit = Kit::redis().await;
+    let Store::Redis(_, server) = &kit.store else { unreachable!("it is Redis") };
+    let handler = Scripted::new(|_, _| Ran::Done);
+    let runner = kit.run(&handler, 2);
+    kit.queue.push(&[job(1)]).await.unwrap();
+    kit.until_empty().await;
+    server.signal("STOP");
+    let pushed = tokio::time::timeout(Duration::from_secs(20), kit.queue.push(&[job(2)])).await;
+    assert!(pushed.unwrap().is_err(), "it is told in bounded time");
+    server.signal("CONT");
+    until("an answer", || async { kit.queue.push(&[job(3)]).await.ok() }).await;
+    until("a run", || async { (handler.tries(job(3)) == [1]).then_some(()) }).await;
     runner.stop().await;
 }
 
