@@ -105,7 +105,7 @@ impl Facilitator {
         }
     }
 
-    /// Works on it as long as the caller has time; the resolver goes on. False where the chain could
+    /// Works on it as long as the caller has time; a job goes on. False where the chain could
     /// not be asked: not known is pending, never a refusal.
     async fn work_until(&self, deadline: Instant, id: VerificationId) -> Result<bool, Error> {
         match tokio::time::timeout_at(deadline, self.resolve(id)).await {
