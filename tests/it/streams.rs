@@ -11,6 +11,7 @@ use ccd402_domain::ids::TransactionHash;
 use ccd402_simchain::{Fault, FaultKind, Handle, Options, SimChain};
 use ccd402_store::sled::{Options as LogOptions, SledLog};
 use ccd402_workers::follower::Status;
+use chrono::TimeDelta;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ const BLOCK_TIME: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Longest that anything may take, also where two cores are shared by many.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Followed for longer than this, nothing is asked of the node that the stream will tell.
+const COVERED: TimeDelta = TimeDelta::seconds(12);
 /// gRPC's code for a node that cannot be asked now.
 const UNAVAILABLE: i32 = 14;
 
@@ -109,6 +112,17 @@ impl Town {
         let mut follower = self.running.follower();
         let is_there = |status: &Status| status.last.is_some_and(|block| block.height >= tip);
         drop(tokio::time::timeout(PATIENCE, follower.wait_for(is_there)).await.unwrap().unwrap());
+    }
+
+    /// Until the follower has seen so much that it alone decides about new payments. A facilitator
+    /// that has just begun asks the node, too, about what may have been final before.
+    async fn decides_by_stream(&self) {
+        let (mut follower, mut began) = (self.running.follower(), None);
+        let is_long = |status: &Status| {
+            let Some(now) = status.last.map(|block| block.time) else { return false };
+            now - *began.get_or_insert(now) > COVERED
+        };
+        drop(tokio::time::timeout(PATIENCE, follower.wait_for(is_long)).await.unwrap().unwrap());
     }
 
     /// Stops all of it and returns what the log says.
@@ -201,6 +215,7 @@ fn table() -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_outlast_whatever_the_node_does() {
     let town = Town::found().await;
+    town.decides_by_stream().await;
     let payer = town.seller.payer(town.chain(), 500).await;
     let adults_only = Terms { adults_only: true, ..Terms::default() };
     let mut payments = Vec::new();
