@@ -25,6 +25,16 @@ pub struct AccountAddress {
     text: [u8; TEXT_BYTES],
 }
 
+/// An account, by whichever of its addresses it is named. Written in hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountKey([u8; ALIAS_PREFIX_BYTES]);
+
+impl fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 /// A text that is no Base58Check address of Concordium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a Concordium account address")]
@@ -53,6 +63,14 @@ impl AccountAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text).expect("Base58 is ASCII")
+    }
+
+    /// What all addresses of one account have in common, and no two accounts.
+    #[must_use]
+    pub fn account(&self) -> AccountKey {
+        let mut key = [0; ALIAS_PREFIX_BYTES];
+        key.copy_from_slice(&self.bytes[..ALIAS_PREFIX_BYTES]);
+        AccountKey(key)
     }
 
     /// Whether both name one account.

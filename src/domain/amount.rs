@@ -13,7 +13,7 @@ pub const CCD_DECIMALS: u8 = 6;
 pub const DECIMALS_MAX: u8 = 19;
 
 /// An amount in smallest units. On the wire a decimal text without sign, point or leading zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Amount(u64);
 
 /// A text that is no amount.

@@ -22,6 +22,14 @@ pub struct Resource {
     pub url: String,
 }
 
+impl Resource {
+    /// Stands for a resource that nobody has named, as x402 allows where a payment is sponsored.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self { method: "GET".to_owned(), url: "urn:x402:unnamed".to_owned() }
+    }
+}
+
 #[derive(Serialize)]
 struct Preimage<'a> {
     method: &'a str,

@@ -9,9 +9,11 @@ use crate::follower::BlockFollowed;
 use crate::ids::{Digest, VerificationId};
 use crate::key::event::{KeyCreated, KeyRevoked};
 use crate::rejection::Rejection;
+use crate::sponsored::holds::HoldsChanged;
 use crate::verification::event::{
     BindingVerified, IdentityVerified, PaymentConsumed, PaymentReleased, PaymentReserved,
-    TransferFinalized, VerificationConfirmed, VerificationFailed, VerificationRequested,
+    TransactionSigned, TransferFinalized, VerificationConfirmed, VerificationFailed,
+    VerificationRequested,
 };
 use crate::webhook::event::{
     WebhookChanged, WebhookCheckpointed, WebhookCreated, WebhookDeleted, WebhookDelivered,
@@ -103,6 +105,10 @@ events! {
     IdentityVerified;
     /// The account's signatures over the binding digest hold.
     BindingVerified;
+    /// The sponsor has signed the payer's transaction; it is sent from now on.
+    TransactionSigned;
+    /// What a payer's sponsored payments on their way will take.
+    HoldsChanged;
     /// The transfer is final and right; the payer's proofs are still being checked.
     TransferFinalized;
     /// The payment is good, final and claimed.

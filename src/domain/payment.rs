@@ -1,4 +1,5 @@
-//! A payment by transaction hash, as the facilitator understands it, and the rules that need no IO.
+//! A payment as the facilitator understands it, and the rules that need no IO for one by transaction
+//! hash. Those of a sponsored one are in `sponsored`.
 //!
 //! Reading a [`Payment`] from what was presented applies, in this order: scheme, network, accepted
 //! offer, way of transfer, offer's values, challenge, resource, payload, identity, time. The first
@@ -24,6 +25,7 @@ use crate::challenge::{Challenge, Window};
 use crate::ids::{Digest, TransactionHash};
 use crate::offer::{self, Price, reject};
 use crate::rejection::Rejection;
+use crate::sponsored::payment::Sponsored;
 
 /// Longest time that a challenge may be open.
 const WINDOW_MAX: TimeDelta = TimeDelta::hours(24);
@@ -60,6 +62,9 @@ pub struct Payment {
     pub identity: Option<IdentityRequirement>,
     /// When the payment is used up.
     pub consume_on: ConsumeOn,
+    /// What it has besides where the facilitator sends it; absent where the payer did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsored: Option<Box<Sponsored>>,
 }
 
 /// When a payment is used up.
@@ -136,6 +141,7 @@ impl Payment {
             window,
             identity,
             consume_on,
+            sponsored: None,
         };
         Ok((payment, proofs))
     }
@@ -146,10 +152,10 @@ impl Payment {
         self.identity.is_some() || self.binding == BindingKind::Presentation
     }
 
-    /// Whether the account's signatures must be checked.
+    /// Whether the account's signatures must be checked. Those of a sponsored payment were.
     #[must_use]
     pub fn needs_signature(&self) -> bool {
-        self.binding == BindingKind::Signature
+        self.binding == BindingKind::Signature && self.sponsored.is_none()
     }
 }
 

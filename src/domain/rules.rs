@@ -1,4 +1,5 @@
-//! The rules that a finalized transaction must meet to be a payment, as a table in order.
+//! The rules that a finalized transaction must meet to be a payment, as a table in order. Those of a
+//! payment that we sent ourselves are in `sponsored/settled`.
 //!
 //! Binding comes before amounts: of a transfer that was made for another request nothing else is
 //! anybody's business here.
@@ -11,6 +12,8 @@ use crate::exact;
 use crate::memo;
 use crate::payment::Payment;
 use crate::rejection::Rejection;
+use crate::sponsored::payment::SponsoredPayment;
+use crate::sponsored::settled;
 use crate::transaction::{FinalizedTransaction, Outcome, Transfer};
 
 /// How far the chain's clock and the gate's may disagree about when a challenge opened.
@@ -33,6 +36,9 @@ pub const TABLE: &[(&str, Rule)] = &[
 /// # Errors
 /// The first rule that fails.
 pub fn check(payment: &Payment, transaction: &FinalizedTransaction) -> Result<(), Rejection> {
+    if let Some(sponsored) = SponsoredPayment::of(payment) {
+        return settled::check(&sponsored, transaction);
+    }
     let transfer = match &transaction.outcome {
         Outcome::Transfer(transfer) => transfer,
         Outcome::Rejected { reason } => {

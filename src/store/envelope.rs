@@ -310,6 +310,7 @@ fn verification_of(stream: &StreamId, event: &Event) -> Option<VerificationId> {
 fn transaction_of(event: &Event) -> Option<TransactionHash> {
     match event {
         Event::VerificationRequested(e) => Some(e.payment.transaction),
+        Event::TransactionSigned(e) => Some(e.transaction),
         Event::TransferFinalized(e) => Some(e.transaction),
         Event::VerificationConfirmed(e) => Some(e.transaction),
         Event::VerificationFailed(e) => Some(e.transaction),

@@ -6,11 +6,12 @@
 //! elsewhere; the rules get the result.
 
 pub mod energy;
+pub mod holds;
 pub mod offer;
 pub mod payment;
 pub mod preflight;
 pub mod rules;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod settled;
 pub mod transaction;

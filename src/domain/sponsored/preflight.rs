@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use ccd402_protocol::code::ReasonCode;
+use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::asset::Asset;
@@ -54,7 +55,9 @@ pub struct TokenState {
 }
 
 /// What another payment of the same payer will take; it is on its way, or may be sent any time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct Hold {
     /// Its sequence number.
     pub sequence_number: u64,

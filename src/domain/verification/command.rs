@@ -19,6 +19,11 @@ pub enum Command {
     RecordIdentity(Proven),
     /// The signatures were checked and hold.
     RecordBinding,
+    /// The sponsor has signed the transaction; it may be sent.
+    Sign {
+        /// The finished block item, in hex.
+        block_item: String,
+    },
     /// A check refused the payment for good.
     Reject(Rejection),
     /// The transaction is final.

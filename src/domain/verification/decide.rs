@@ -13,7 +13,8 @@ use crate::transaction::{BlockRef, FinalizedTransaction};
 use crate::verification::command::{Command, Request};
 use crate::verification::event::{
     BindingVerified, Consumer, IdentityVerified, PaymentConsumed, PaymentReleased, PaymentReserved,
-    Proven, TransferFinalized, VerificationConfirmed, VerificationFailed, VerificationRequested,
+    Proven, TransactionSigned, TransferFinalized, VerificationConfirmed, VerificationFailed,
+    VerificationRequested,
 };
 use crate::verification::state::{Outcome, Verification};
 
@@ -41,6 +42,7 @@ pub fn decide(state: Option<&Verification>, command: Command) -> Result<Vec<Even
             may_consume(state, by)?;
             Ok(vec![PaymentConsumed { by }.into()])
         }
+        Command::Sign { block_item } => sign(state, block_item),
         _ if state.is_decided() => Ok(Vec::new()),
         Command::RecordIdentity(proven) => Ok(identity_verified(state, proven)),
         Command::RecordBinding => Ok(binding_verified(state)),
@@ -69,8 +71,31 @@ fn requested(request: Request) -> Event {
 fn repeated(state: &Verification, request: &Request) -> Result<Vec<Event>, Rejection> {
     if state.payment == request.payment {
         Ok(Vec::new())
+    } else if state.payment.sponsored.is_some() {
+        let detail = "the transaction was handed in for something else";
+        Err(Rejection::new(ReasonCode::PaymentAlreadyUsed, detail))
     } else {
         Err(Rejection::of(ReasonCode::IdempotencyKeyReused))
+    }
+}
+
+/// Once signed it stays so: what is sent a second time are the same bytes.
+fn sign(state: &Verification, block_item: String) -> Result<Vec<Event>, Rejection> {
+    let Some(sponsored) = &state.payment.sponsored else {
+        return Err(Rejection::of(ReasonCode::UnsupportedScheme));
+    };
+    match &state.outcome {
+        Outcome::Failed(rejection) => Err(rejection.clone()),
+        Outcome::Pending { transfer: None } if state.block_item.is_none() => {
+            let signed = TransactionSigned {
+                transaction: state.payment.transaction,
+                block_item,
+                tenant: state.tenant.clone(),
+                fee_max: sponsored.fee_max,
+            };
+            Ok(vec![signed.into()])
+        }
+        Outcome::Pending { .. } | Outcome::Confirmed { .. } => Ok(Vec::new()),
     }
 }
 
@@ -122,7 +147,11 @@ fn transaction_final(state: &Verification, transaction: &FinalizedTransaction) -
 fn expired(state: &Verification) -> Vec<Event> {
     match state.outcome {
         Outcome::Pending { transfer: None } => {
-            vec![failed(state, Rejection::of(ReasonCode::TransactionNotFound))]
+            let code = match state.payment.sponsored {
+                Some(_) => ReasonCode::TransactionExpired,
+                None => ReasonCode::TransactionNotFound,
+            };
+            vec![failed(state, Rejection::of(code))]
         }
         _ => Vec::new(),
     }

@@ -7,6 +7,7 @@ use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::amount::Amount;
 use crate::ids::{Digest, ReservationId, TransactionHash, VerificationId};
 use crate::payment::Payment;
 use crate::rejection::Rejection;
@@ -61,6 +62,23 @@ pub struct Proven {
 pub struct BindingVerified {
     /// What was signed.
     pub digest: Digest,
+}
+
+/// The sponsor has signed the transaction, too: from now on it is sent, these very bytes, until it is
+/// final or has expired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TransactionSigned {
+    /// Its hash.
+    pub transaction: TransactionHash,
+    /// The finished block item as nodes take it, in hex.
+    pub block_item: String,
+    /// Whose budget the fee is on.
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
+    /// MicroCCD that it takes of the budget.
+    pub fee_max: Amount,
 }
 
 /// The transfer is final and right, while the payer's proofs are still being checked.

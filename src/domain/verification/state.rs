@@ -8,7 +8,9 @@ use crate::payment::Payment;
 use crate::rejection::Rejection;
 use crate::tenant::TenantId;
 use crate::transaction::BlockRef;
-use crate::verification::event::{Consumer, VerificationConfirmed, VerificationRequested};
+use crate::verification::event::{
+    Consumer, TransactionSigned, VerificationConfirmed, VerificationRequested,
+};
 
 /// A Verification as its events tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,8 @@ pub struct Verification {
     pub awaits_presentation: bool,
     /// Whether the account's signatures are still to be checked.
     pub awaits_signature: bool,
+    /// What is sent for the payer, in hex, once the sponsor has signed it.
+    pub block_item: Option<String>,
     /// Where it stands.
     pub outcome: Outcome,
     /// Who uses it.
@@ -120,6 +124,13 @@ impl Verification {
             && confirmed.transaction == self.payment.transaction
     }
 
+    fn is_to_be_signed(&self, signed: &TransactionSigned) -> bool {
+        self.is_open_to_transfers()
+            && self.payment.sponsored.is_some()
+            && self.block_item.is_none()
+            && signed.transaction == self.payment.transaction
+    }
+
     fn is_held_by(&self, reservation: ReservationId) -> bool {
         self.usage.reserved.is_some_and(|held| held.id == reservation)
     }
@@ -134,6 +145,7 @@ impl Verification {
             requested_at: requested.requested_at,
             awaits_presentation: requested.payment.needs_presentation(),
             awaits_signature: requested.payment.needs_signature(),
+            block_item: None,
             outcome: Outcome::Pending { transfer: None },
             usage: Usage::default(),
         }
@@ -163,6 +175,9 @@ pub fn evolve(state: Option<Verification>, event: &Event) -> Result<Verification
         }
         Event::BindingVerified(_) if is_pending && next.awaits_signature => {
             next.awaits_signature = false;
+        }
+        Event::TransactionSigned(signed) if next.is_to_be_signed(signed) => {
+            next.block_item = Some(signed.block_item.clone());
         }
         Event::TransferFinalized(seen) if next.outcome == (Outcome::Pending { transfer: None }) => {
             next.outcome = Outcome::Pending { transfer: Some(seen.block) };

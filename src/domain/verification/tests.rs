@@ -2,6 +2,7 @@
 
 mod decisions;
 mod history;
+mod sponsored;
 mod usage;
 
 use ccd402_protocol::code::ReasonCode;
@@ -12,7 +13,8 @@ use super::command::{Command, Request};
 use super::decide::decide;
 use super::event::{
     BindingVerified, Consumer, IdentityVerified, PaymentConsumed, PaymentReleased, PaymentReserved,
-    Proven, TransferFinalized, VerificationConfirmed, VerificationFailed, VerificationRequested,
+    Proven, TransactionSigned, TransferFinalized, VerificationConfirmed, VerificationFailed,
+    VerificationRequested,
 };
 use super::state::{Outcome, Verification, evolve};
 use crate::event::{AnswerRecorded, Event};

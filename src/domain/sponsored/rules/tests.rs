@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::asset::Asset;
-use crate::sample::{account, at, pay_to, payer, token, units};
+use crate::payment::Payment;
+use crate::sample::{account, at, hash, pay_to, payer, token, units};
 use crate::sponsored::sample::{
     fee_payer, offer, only, other_sponsor, policy, token_transaction, transaction,
 };
@@ -222,9 +223,13 @@ fn words_are_checked_without_the_signature() {
 }
 
 #[test]
-fn a_payment_reads_back_from_its_json() {
-    let payment = crate::sponsored::sample::payment();
+fn what_is_written_down_reads_back_as_the_same_payment() {
+    let sponsored = crate::sponsored::sample::payment();
+    let payment = sponsored.clone().into_payment(hash(), units(635), at(0));
     let json = serde_json::to_value(&payment).unwrap();
-    assert_eq!(json["sequenceNumber"], 42);
-    assert_eq!(serde_json::from_value::<SponsoredPayment>(json).unwrap(), payment);
+    assert_eq!(json["sponsored"]["sequenceNumber"], 42);
+    let read: Payment = serde_json::from_value(json).unwrap();
+    assert_eq!(read, payment);
+    assert_eq!(SponsoredPayment::of(&read), Some(sponsored));
+    assert!(!payment.needs_signature(), "it was checked before it was taken in");
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use ccd402_protocol::code::ReasonCode;
 
+use super::sponsored::{holds_changed, signed, sponsored};
 use super::*;
 
 #[test]
@@ -64,6 +65,8 @@ fn every_event_reads_back_from_its_json() {
         requested(&payment),
         identity_verified(),
         binding_verified(&payment),
+        signed(&sponsored()),
+        holds_changed(),
         transferred(&payment),
         confirmed(&payment),
         failed(&payment, Rejection::of(ReasonCode::AmountMismatch)),
@@ -119,6 +122,7 @@ fn any_command(payment: &Payment) -> impl Strategy<Value = Command> + use<> {
         1 => Just(Command::RecordTransaction(other)),
         1 => Just(Command::LoseClaim),
         1 => Just(Command::Expire),
+        1 => Just(Command::Sign { block_item: "ab".to_owned() }),
         4 => (1..4_u128, 0..400_i64).prop_map(|(number, now)| reserve(number, now)),
         3 => (1..4_u128).prop_map(release),
         3 => Just(Command::Consume(Consumer::Verify)),
@@ -128,8 +132,9 @@ fn any_command(payment: &Payment) -> impl Strategy<Value = Command> + use<> {
 
 fn any_life() -> impl Strategy<Value = (Payment, Vec<Command>)> {
     let consume_on = prop_oneof![Just(ConsumeOn::Verify), Just(ConsumeOn::Settle)];
-    (prop::sample::select(&ALL_NEEDS[..]), consume_on).prop_flat_map(|(needs, consume_on)| {
-        let payment = payment(needs, consume_on);
+    let by_hash = (prop::sample::select(&ALL_NEEDS[..]), consume_on)
+        .prop_map(|(needs, consume_on)| payment(needs, consume_on));
+    prop_oneof![4 => by_hash, 1 => Just(sponsored())].prop_flat_map(|payment| {
         let commands = proptest::collection::vec(any_command(&payment), 0..40);
         (Just(payment), commands)
     })
