@@ -51,20 +51,27 @@ impl Facilitator {
     /// Where the log cannot be read.
     pub async fn jobs_for(&self, events: &[Recorded]) -> Result<Vec<Job>, Error> {
         let (mut streams, mut jobs) = (Vec::new(), Vec::new());
+        let mut sending = Vec::new();
         for recorded in events {
+            if let (Event::TransactionSigned(_), Some(verification)) =
+                (&recorded.event, recorded.stream.as_verification())
+            {
+                sending.push(Job::SendTransaction { verification });
+            }
             let Event::VerificationRequested(requested) = &recorded.event else { continue };
             let Some(job) = self.job_for(requested) else { continue };
             streams.push(recorded.stream.clone());
             jobs.push(job);
         }
         if jobs.is_empty() {
-            return Ok(jobs);
+            return Ok(sending);
         }
         let versions = self.log.versions(&streams).await?;
         let is_open = |(job, version): &(Job, u64)| {
             *version <= 1 || !matches!(job, Job::ResolveTransaction { .. })
         };
-        Ok(jobs.into_iter().zip(versions).filter(is_open).map(|(job, _)| job).collect())
+        sending.extend(jobs.into_iter().zip(versions).filter(is_open).map(|(job, _)| job));
+        Ok(sending)
     }
 
     /// The jobs that waiting verifications call for, of at most `max` of them: what a queue that was
@@ -81,7 +88,10 @@ impl Facilitator {
         let mut jobs = Vec::new();
         for waiting in &page {
             let Some(state) = self.load(waiting.verification).await? else { continue };
-            jobs.extend(self.job(state.id, &state.payment, state.awaits_proofs()));
+            jobs.extend(match &state.block_item {
+                Some(_) => Some(Job::SendTransaction { verification: state.id }),
+                None => self.job(state.id, &state.payment, state.awaits_proofs()),
+            });
         }
         Ok(CalledFor { jobs, next: page.last().copied() })
     }
@@ -89,6 +99,10 @@ impl Facilitator {
     fn job(&self, id: VerificationId, payment: &Payment, awaits_proofs: bool) -> Option<Job> {
         if awaits_proofs {
             return Some(Job::CheckIdentity { verification: id });
+        }
+        // Nobody sends it but us, and then there is an event that says so.
+        if payment.sponsored.is_some() {
+            return None;
         }
         let may_be_passed = self.recent.get(payment.transaction).is_some()
             || !self.recent.covers(payment.window.opens_at - MARGIN);

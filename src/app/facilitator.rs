@@ -22,6 +22,7 @@ use crate::ports::chain::Chain;
 use crate::ports::clock::Clock;
 use crate::ports::log::{Append, AppendError, EventLog, StreamId};
 use crate::recent::RecentTransactions;
+use crate::sponsored::Sponsors;
 use crate::wakeups::Wakeups;
 
 /// How often a decision is made anew because somebody else appended first.
@@ -52,6 +53,8 @@ pub struct Facilitator {
     pub(crate) facts_kept: FactsKept,
     /// Events whose jobs found no room in the queue yet.
     pub(crate) undispatched: AtomicU64,
+    /// Present where it sponsors payments.
+    pub(crate) sponsors: Option<Sponsors>,
     pub(crate) options: Options,
 }
 
@@ -74,7 +77,8 @@ impl Facilitator {
     ) -> Self {
         let recent = RecentTransactions::default();
         let (wakeups, facts_kept, undispatched) = Default::default();
-        Self { log, chain, clock, recent, wakeups, facts_kept, undispatched, options }
+        let sponsors = None;
+        Self { log, chain, clock, recent, wakeups, facts_kept, undispatched, sponsors, options }
     }
 
     /// The event log.
@@ -156,6 +160,7 @@ impl Facilitator {
                     let Some(state) = state else { return Err(Error::Contended) };
                     self.wakeups.wake(id);
                     if state.is_decided() && !was_decided {
+                        self.is_decided(id);
                         measure::decided(requested_at, self.clock.now());
                     }
                     return Ok(Ok(Executed { state, changed: true }));

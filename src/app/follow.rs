@@ -69,7 +69,10 @@ impl Facilitator {
                 Ok(()) => {
                     let now = self.clock.now();
                     let ended = decided.iter().filter(|found| found.is_decided);
-                    ended.for_each(|found| measure::decided(found.requested_at, now));
+                    ended.for_each(|found| {
+                        self.is_decided(found.id);
+                        measure::decided(found.requested_at, now);
+                    });
                     return Ok(decided.len());
                 }
                 Err(AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. }) => {}

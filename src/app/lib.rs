@@ -31,6 +31,7 @@ mod release;
 pub mod replay;
 mod resolve;
 mod settle;
+pub mod sponsored;
 pub mod stats;
 pub mod submit;
 mod take_in;

@@ -7,7 +7,7 @@ use ccd402_domain::tenant::TenantId;
 use ccd402_domain::verification::command::{Command, Request};
 use ccd402_domain::verification::decide::decide;
 use ccd402_protocol::code::ReasonCode;
-use ccd402_protocol::presented::{DecodeError, PresentedPayment};
+use ccd402_protocol::presented::{DecodeError, Presented, PresentedPayment};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -32,6 +32,18 @@ impl Handed {
     }
 }
 
+/// What was presented.
+///
+/// # Errors
+/// Where the body is no VerifyRequest at all.
+pub(crate) fn decode(body: &[u8]) -> Result<Result<Presented, Rejection>, Error> {
+    match Presented::decode(body) {
+        Ok(presented) => Ok(Ok(presented)),
+        Err(DecodeError::Refused(refused)) => Ok(Err(refused.into())),
+        Err(error @ DecodeError::Malformed(_)) => Err(Error::Malformed(error.to_string())),
+    }
+}
+
 impl Facilitator {
     /// Reads a body as a payment that a tenant hands in.
     pub(crate) fn read(
@@ -40,15 +52,26 @@ impl Facilitator {
         body: &[u8],
         digest: Digest,
     ) -> Result<Result<Handed, Rejection>, Error> {
-        let presented = match PresentedPayment::decode(body) {
-            Ok(presented) => presented,
-            Err(DecodeError::Refused(refused)) => return Ok(Err(refused.into())),
-            Err(error @ DecodeError::Malformed(_)) => {
-                return Err(Error::Malformed(error.to_string()));
+        Ok(match decode(body)? {
+            Ok(Presented::TransactionHash(presented)) => self.handed(tenant, &presented, digest),
+            Ok(Presented::Sponsored(_)) => {
+                let detail = "only a payment by transaction hash may be submitted; a sponsored one \
+                              is settled by POST /settle";
+                Err(Rejection::new(ReasonCode::UnsupportedScheme, detail))
             }
-        };
-        let read = Payment::read(&presented, &self.options.policy, self.clock.now());
-        Ok(read.and_then(|(payment, proofs)| {
+            Err(rejection) => Err(rejection),
+        })
+    }
+
+    /// Applies the rules that need no IO.
+    pub(crate) fn handed(
+        &self,
+        tenant: &TenantId,
+        presented: &PresentedPayment,
+        digest: Digest,
+    ) -> Result<Handed, Rejection> {
+        let read = Payment::read(presented, &self.options.policy, self.clock.now());
+        read.and_then(|(payment, proofs)| {
             let kept = serde_json::to_vec(&proofs).expect("proofs came from JSON");
             let proofs = if proofs == Proofs::default() { Vec::new() } else { kept };
             if proofs.len() > ATTACHMENT_BYTES_MAX {
@@ -56,7 +79,7 @@ impl Facilitator {
                 return Err(Rejection::new(ReasonCode::InvalidPayload, detail));
             }
             Ok(Handed { tenant: tenant.clone(), payment, proofs, body: digest })
-        }))
+        })
     }
 
     /// Appends the request, unless the verification exists. Returns whether it is new.

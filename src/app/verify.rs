@@ -11,12 +11,14 @@ use ccd402_domain::verification::command::Command;
 use ccd402_domain::verification::event::Consumer;
 use ccd402_domain::verification::state::{Outcome, Verification};
 use ccd402_protocol::code::ReasonCode;
+use ccd402_protocol::presented::{Presented, PresentedPayment};
 use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::idempotency::{IdempotencyKey, Keyed, Route, body_digest};
+use crate::take_in::decode;
 
 /// A call of `/verify` or `/settle`.
 #[derive(Clone, Copy)]
@@ -38,7 +40,17 @@ impl Facilitator {
     /// A malformed body, or a fault of ours. A refused payment is an answer.
     pub async fn verify(&self, call: Call<'_>) -> Result<Answer, Error> {
         let keyed = keyed(Route::Verify, &call);
-        match self.confirmed(&call, keyed, ReasonCode::TransactionPending).await? {
+        if let Some(answer) = self.replay(keyed).await? {
+            return Ok(answer);
+        }
+        let presented = match decode(call.body)? {
+            Ok(Presented::TransactionHash(presented)) => presented,
+            Ok(Presented::Sponsored(presented)) => {
+                return self.verify_sponsored(&call, keyed, presented).await;
+            }
+            Err(rejection) => return Ok(Answer::refused(rejection)),
+        };
+        match self.confirmed(&call, keyed, &presented, ReasonCode::TransactionPending).await? {
             Ok(state) => self.hand_out(state, keyed).await,
             Err(answer) => Ok(answer),
         }
@@ -52,12 +64,10 @@ impl Facilitator {
         &self,
         call: &Call<'_>,
         keyed: Keyed<'_>,
+        presented: &PresentedPayment,
         pending: ReasonCode,
     ) -> Result<Result<Verification, Answer>, Error> {
-        if let Some(answer) = self.replay(keyed).await? {
-            return Ok(Err(answer));
-        }
-        let state = match self.take_in(call, keyed).await? {
+        let state = match self.take_in(call, keyed, presented).await? {
             Ok(state) => state,
             Err(rejection) => return Ok(Err(Answer::refused(rejection))),
         };
@@ -76,8 +86,9 @@ impl Facilitator {
         &self,
         call: &Call<'_>,
         keyed: Keyed<'_>,
+        presented: &PresentedPayment,
     ) -> Result<Result<Verification, Rejection>, Error> {
-        let handed = match self.read(call.tenant, call.body, keyed.body)? {
+        let handed = match self.handed(call.tenant, presented, keyed.body) {
             Ok(handed) => handed,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -137,7 +148,8 @@ impl Facilitator {
     }
 }
 
-fn recorded(
+/// The record of a yes.
+pub(crate) fn recorded(
     verification: VerificationId,
     keyed: Keyed<'_>,
     reservation: Option<ReservationId>,

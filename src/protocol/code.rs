@@ -84,6 +84,7 @@ codes! {
     PreflightInsufficientFunds "preflight_insufficient_funds" false "The payer does not hold enough CCD";
     PreflightInsufficientTokenFunds "preflight_insufficient_token_funds" false "The payer does not hold enough of the token";
     PreflightInsufficientSponsorFunds "preflight_insufficient_sponsor_funds" true "The sponsor cannot afford the fee now";
+    SponsorBudgetExceeded "sponsor_budget_exceeded" true "The tenant's budget of sponsored fees is spent for today";
     PreflightTokenTransferRefused "preflight_token_transfer_refused" false "The token does not allow the transfer now";
     IdentityRequired "identity_required" false "An identity proof is required and missing";
     IdentityStatementMismatch "identity_statement_mismatch" false "The identity proof states something else";

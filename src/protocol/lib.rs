@@ -7,6 +7,7 @@
 pub mod code;
 pub mod facilitator;
 pub mod header;
+pub mod identifier;
 pub mod identity;
 pub mod network;
 pub mod payload;

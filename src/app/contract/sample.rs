@@ -83,6 +83,7 @@ pub fn payment(number: u64) -> Payment {
         window: Window { opens_at: time(), closes_at: time() + TimeDelta::seconds(60) },
         identity: None,
         consume_on: ConsumeOn::Settle,
+        sponsored: None,
     }
 }
 

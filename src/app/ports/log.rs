@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use ccd402_domain::account::AccountAddress;
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::{Digest, KeyId, TransactionHash, VerificationId, WebhookId};
 use ccd402_domain::tenant::TenantId;
@@ -81,6 +82,12 @@ impl StreamId {
     #[must_use]
     pub fn deliveries(webhook: WebhookId) -> String {
         format!("delivery-{webhook}-")
+    }
+
+    /// The stream of what an account's sponsored payments on their way will take.
+    #[must_use]
+    pub fn holds(network: &NetworkId, payer: &AccountAddress) -> Self {
+        Self(format!("holds-{network}-{}", payer.account()))
     }
 
     /// The stream of an API key.

@@ -5,4 +5,5 @@ pub mod clock;
 pub mod log;
 pub mod queue;
 pub mod read_model;
+pub mod sponsoring;
 pub mod webhooks;

@@ -29,6 +29,11 @@ pub enum Job {
         /// Who waits for it.
         verification: VerificationId,
     },
+    /// Look after a transaction that is signed until the chain has decided it.
+    SendTransaction {
+        /// Whose.
+        verification: VerificationId,
+    },
     /// Fail what can never come any more: one job for all, again and again.
     Expire,
     /// Compare the log with the chain: one job for all, again and again.
@@ -50,6 +55,8 @@ pub enum JobKind {
     CheckIdentity,
     /// [`Job::ResolveTransaction`].
     ResolveTransaction,
+    /// [`Job::SendTransaction`].
+    SendTransaction,
     /// [`Job::Expire`].
     Expire,
     /// [`Job::Reconcile`].
@@ -157,9 +164,10 @@ pub trait JobQueue: Send + Sync {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::CheckIdentity,
         Self::ResolveTransaction,
+        Self::SendTransaction,
         Self::Expire,
         Self::Reconcile,
         Self::DeliverWebhook,
@@ -171,6 +179,7 @@ impl JobKind {
         match self {
             Self::CheckIdentity => "check_identity",
             Self::ResolveTransaction => "resolve_transaction",
+            Self::SendTransaction => "send_transaction",
             Self::Expire => "expire",
             Self::Reconcile => "reconcile",
             Self::DeliverWebhook => "deliver_webhook",
@@ -185,6 +194,7 @@ impl Job {
         match self {
             Self::CheckIdentity { .. } => JobKind::CheckIdentity,
             Self::ResolveTransaction { .. } => JobKind::ResolveTransaction,
+            Self::SendTransaction { .. } => JobKind::SendTransaction,
             Self::Expire => JobKind::Expire,
             Self::Reconcile => JobKind::Reconcile,
             Self::DeliverWebhook { .. } => JobKind::DeliverWebhook,
@@ -226,6 +236,7 @@ impl fmt::Display for Job {
             Self::ResolveTransaction { verification } => {
                 write!(f, "resolve_transaction {verification}")
             }
+            Self::SendTransaction { verification } => write!(f, "send_transaction {verification}"),
             Self::Expire | Self::Reconcile => self.kind().fmt(f),
             Self::DeliverWebhook { webhook, position } => {
                 write!(f, "deliver_webhook {webhook} {position}")

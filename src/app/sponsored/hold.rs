@@ -1,0 +1,221 @@
+//! Takes a sponsored payment in: the scheme's nine rules, whether it may fly, and in one batch the
+//! Verification and what it will take of its payer.
+//!
+//! A transaction is one payment for one thing, for as long as the log lasts: whoever hands it in
+//! again meets the same Verification, also when its time is long over.
+
+use std::time::Duration;
+
+use ccd402_domain::ids::VerificationId;
+use ccd402_domain::payment::Payment;
+use ccd402_domain::rejection::Rejection;
+use ccd402_domain::sponsored::holds::{HeldPayment, Holds};
+use ccd402_domain::sponsored::offer::Offer;
+use ccd402_domain::sponsored::payment::SponsoredPayment;
+use ccd402_domain::sponsored::rules::Case;
+use ccd402_domain::sponsored::transaction::Transaction;
+use ccd402_domain::verification::command::{Command, Request};
+use ccd402_domain::verification::decide::decide;
+use ccd402_domain::verification::state::Verification;
+use ccd402_protocol::code::ReasonCode;
+use ccd402_protocol::presented::PresentedSponsored;
+use ccd402_protocol::sponsored::SignedTransaction;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+use crate::idempotency::Keyed;
+use crate::ports::log::{Append, AppendError, StreamId};
+use crate::sponsored::Sponsors;
+use crate::sponsored::preflight::Cleared;
+use crate::verify::Call;
+
+/// How often a hold is decided anew because another payment of the payer was held first.
+const DECISIONS_MAX: usize = 256;
+/// How long a payment waits for those with lower numbers that are handed in at the same time.
+const GAP_WAIT: Duration = Duration::from_secs(2);
+
+/// A sponsored payment as it was handed in.
+pub(super) struct Handed {
+    offer: Offer,
+    pub(super) wire: SignedTransaction,
+    transaction: Transaction,
+    id: VerificationId,
+}
+
+/// What became of handing a payment in.
+pub(super) struct Held {
+    pub(super) state: Verification,
+    /// Whether it was not there before; the call's answer is recorded then.
+    pub(super) is_new: bool,
+}
+
+impl Facilitator {
+    /// Reads what was handed in, as far as time and chain have no say in it.
+    pub(super) fn read_sponsored(
+        &self,
+        sponsors: &Sponsors,
+        call: &Call<'_>,
+        presented: PresentedSponsored,
+    ) -> Result<Handed, Rejection> {
+        let offer = Offer::read(&presented, &self.options.policy.network)?;
+        let wire = presented.payload?;
+        let transaction = sponsors.port.read(&wire)?;
+        let network = offer.network.as_str().as_bytes();
+        let digest = transaction.digest;
+        let id = call.tenant.uuid_of(&[b"sponsored", network, digest.as_bytes()]);
+        Ok(Handed { offer, wire, transaction, id: VerificationId(id) })
+    }
+
+    /// Its verification, begun and held where there is none.
+    pub(super) async fn held(
+        &self,
+        sponsors: &Sponsors,
+        call: &Call<'_>,
+        keyed: Keyed<'_>,
+        handed: &Handed,
+    ) -> Result<Result<Held, Rejection>, Error> {
+        if let Some(state) = self.load(handed.id).await? {
+            let is_same = pays(&state.payment, &handed.offer);
+            return Ok(is_same.map(|()| Held { state, is_new: false }));
+        }
+        let payment = match self.permissible(sponsors, handed).await? {
+            Ok(payment) => payment,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let fee_max = sponsors.port.fee(payment.energy).await?;
+        let now = self.clock.now();
+        let budget = sponsors.options.budget_per_day;
+        if !sponsors.book.affords(call.tenant, now.date_naive(), fee_max, budget) {
+            return Ok(Err(Rejection::of(ReasonCode::SponsorBudgetExceeded)));
+        }
+        self.must_have_room(call.tenant, 1)?;
+        let finished = match sponsors.port.sign(&handed.wire).await? {
+            Ok(finished) => finished,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let written = payment.clone().into_payment(finished.hash, fee_max, now);
+        let deadline = Instant::now() + call.wait.min(GAP_WAIT);
+        for _ in 0..DECISIONS_MAX {
+            let lane = sponsors.lanes.entry(payment.payer.account());
+            let changed = lane.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let cleared = match self.preflight(sponsors, handed.id, &payment).await? {
+                Ok(cleared) => cleared,
+                Err(grounded) if grounded.may_pass && Instant::now() < deadline => {
+                    // Woken or not, the loop looks again.
+                    let _ = tokio::time::timeout_at(deadline, changed).await;
+                    continue;
+                }
+                Err(grounded) => return Ok(Err(grounded.rejection)),
+            };
+            let until = now + sponsors.options.hold;
+            let held = HeldPayment::waiting(handed.id, &written, until);
+            let mut appends = vec![self.beginning(handed.id, call, keyed, &written)];
+            appends.extend(held.map(|held| self.holding(&payment, cleared, held)));
+            appends.extend(self.recording(keyed, crate::verify::recorded(handed.id, keyed, None)));
+            match self.log.append(appends).await {
+                Ok(_) => {
+                    sponsors.book.promise(handed.id, payment.sponsor.account(), fee_max);
+                    sponsors.lanes.wake(payment.payer.account());
+                    let state = self.load(handed.id).await?.ok_or(Error::Contended)?;
+                    return Ok(Ok(Held { state, is_new: true }));
+                }
+                Err(AppendError::VersionConflict { stream, .. })
+                    if stream == StreamId::holds(&payment.network, &payment.payer) => {}
+                Err(AppendError::VersionConflict { stream, .. })
+                    if stream == StreamId::verification(handed.id) =>
+                {
+                    let state = self.load(handed.id).await?.ok_or(Error::Contended)?;
+                    let is_same = pays(&state.payment, &handed.offer);
+                    return Ok(is_same.map(|()| Held { state, is_new: false }));
+                }
+                // Another call took the key meanwhile.
+                Err(AppendError::VersionConflict { .. }) => return Err(Error::Contended),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Whether all nine rules hold now.
+    async fn permissible(
+        &self,
+        sponsors: &Sponsors,
+        handed: &Handed,
+    ) -> Result<Result<SponsoredPayment, Rejection>, Error> {
+        let case = Case {
+            offer: &handed.offer,
+            transaction: &handed.transaction,
+            policy: sponsors.port.policy(),
+            now: self.clock.now(),
+        };
+        if let Err(rejection) = case.check_words() {
+            return Ok(Err(rejection));
+        }
+        let signature = sponsors.port.signature(&handed.wire).await?;
+        Ok(case.decide(signature))
+    }
+
+    fn beginning(
+        &self,
+        id: VerificationId,
+        call: &Call<'_>,
+        keyed: Keyed<'_>,
+        payment: &Payment,
+    ) -> Append {
+        let now = self.clock.now();
+        let request = Request {
+            verification: id,
+            tenant: call.tenant.clone(),
+            payment: Box::new(payment.clone()),
+            body: keyed.body,
+            now,
+        };
+        let events = decide(None, Command::Request(Box::new(request)))
+            .expect("a verification that does not exist refuses no request");
+        Append {
+            stream: StreamId::verification(id),
+            expected_version: 0,
+            events,
+            time: now,
+            cause: Uuid::new_v4(),
+            attachment: None,
+        }
+    }
+
+    /// The append that holds a payment, among those by which it was cleared.
+    pub(super) fn holding(
+        &self,
+        payment: &SponsoredPayment,
+        cleared: Cleared,
+        held: HeldPayment,
+    ) -> Append {
+        let holds: Holds = cleared.holds.with(held);
+        let changed = holds.event(payment.network.clone(), payment.payer);
+        Append {
+            stream: StreamId::holds(&payment.network, &payment.payer),
+            expected_version: cleared.version,
+            events: vec![changed.into()],
+            time: self.clock.now(),
+            cause: Uuid::new_v4(),
+            attachment: None,
+        }
+    }
+}
+
+/// Whether a payment is the one that this offer asks for. The transaction is the same already.
+fn pays(payment: &Payment, offer: &Offer) -> Result<(), Rejection> {
+    let resource = offer.resource.as_ref();
+    let is_same = payment.pay_to.is_alias_of(&offer.pay_to)
+        && payment.asset == offer.asset
+        && payment.amount == offer.amount
+        && resource.is_none_or(|resource| *resource == payment.resource);
+    if is_same {
+        return Ok(());
+    }
+    let detail = "the transaction was handed in for something else";
+    Err(Rejection::new(ReasonCode::PaymentAlreadyUsed, detail))
+}

@@ -1,0 +1,90 @@
+//! Signs a payment as its sponsor and writes the finished transaction down, durable, before anybody
+//! sends it. What is sent later, and after a crash, are these very bytes.
+
+use ccd402_domain::rejection::Rejection;
+use ccd402_domain::sponsored::holds::HeldPayment;
+use ccd402_domain::sponsored::payment::SponsoredPayment;
+use ccd402_domain::verification::command::Command;
+use ccd402_domain::verification::decide::decide;
+use ccd402_domain::verification::state::Verification;
+use ccd402_protocol::code::ReasonCode;
+use ccd402_protocol::sponsored::SignedTransaction;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::facilitator::Facilitator;
+use crate::ports::log::{Append, AppendError, StreamId};
+use crate::sponsored::Sponsors;
+
+/// How often it is decided anew because somebody else appended first.
+const DECISIONS_MAX: usize = 256;
+
+impl Facilitator {
+    /// The verification with its transaction signed by both. It is signed once.
+    pub(super) async fn sign(
+        &self,
+        sponsors: &Sponsors,
+        mut state: Verification,
+        wire: &SignedTransaction,
+    ) -> Result<Result<Verification, Rejection>, Error> {
+        let id = state.id;
+        for _ in 0..DECISIONS_MAX {
+            if state.is_decided() || state.block_item.is_some() {
+                return Ok(Ok(state));
+            }
+            let (Some(payment), Some(held)) =
+                (SponsoredPayment::of(&state.payment), HeldPayment::signed(id, &state.payment))
+            else {
+                return Err(Error::Contended);
+            };
+            let now = self.clock.now();
+            if now >= payment.expires_at {
+                return Ok(Err(Rejection::of(ReasonCode::TransactionExpired)));
+            }
+            let cleared = match self.preflight(sponsors, id, &payment).await? {
+                Ok(cleared) => cleared,
+                Err(grounded) => return Ok(Err(grounded.rejection)),
+            };
+            let finished = match sponsors.port.sign(wire).await? {
+                Ok(finished) if finished.hash == state.payment.transaction => finished,
+                Ok(_) => return Ok(Err(signed_otherwise())),
+                Err(rejection) => return Ok(Err(rejection)),
+            };
+            let block_item = hex::encode(finished.block_item);
+            let events = match decide(Some(&state), Command::Sign { block_item }) {
+                Ok(events) => events,
+                Err(rejection) => return Ok(Err(rejection)),
+            };
+            let fee = state.payment.sponsored.as_ref().map(|own| own.fee_max).unwrap_or_default();
+            let (day, budget) = (now.date_naive(), sponsors.options.budget_per_day);
+            if !sponsors.book.spend(&state.tenant, day, fee, budget) {
+                return Ok(Err(Rejection::of(ReasonCode::SponsorBudgetExceeded)));
+            }
+            let signing = Append {
+                stream: StreamId::verification(id),
+                expected_version: state.version,
+                events,
+                time: now,
+                cause: Uuid::new_v4(),
+                attachment: None,
+            };
+            let appends = vec![signing, self.holding(&payment, cleared, held)];
+            let appended = self.log.append(appends).await;
+            if appended.is_err() {
+                sponsors.book.give_back(&state.tenant, day, fee);
+            }
+            match appended {
+                Ok(_) | Err(AppendError::VersionConflict { .. }) => {
+                    state = self.load(id).await?.ok_or(Error::Contended)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended)
+    }
+}
+
+fn signed_otherwise() -> Rejection {
+    let detail = "the transaction was handed in before with other signatures: hand that in again";
+    Rejection::new(ReasonCode::PaymentAlreadyUsed, detail)
+}
