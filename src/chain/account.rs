@@ -3,6 +3,8 @@
 //!
 //! Keeping it, and deciding anything by it, is done elsewhere.
 
+use std::sync::Arc;
+
 use ccd402_domain::{
     account::AccountAddress,
     amount::Amount,
@@ -32,7 +34,7 @@ pub struct Account {
     /// Its address; it has 2^24 aliases.
     pub address: AccountAddress,
     /// What it may spend, and the number of its next transaction.
-    pub state: AccountState,
+    pub state: Arc<AccountState>,
     keys: AccountAccessStructure,
 }
 
@@ -47,11 +49,11 @@ impl Account {
             let text = format!("a credential of {address} is newer than this program: upgrade it");
             return Err(Error::NotUnderstood(text));
         };
-        let state = AccountState {
+        let state = Arc::new(AccountState {
             next_sequence_number: info.account_nonce.nonce,
             available: Amount::from_units(info.available_balance.micro_ccd),
             tokens: info.tokens.iter().map(held).collect(),
-        };
+        });
         Ok(Self { address, state, keys })
     }
 
@@ -60,7 +62,7 @@ impl Account {
     pub(crate) fn with_keys(address: AccountAddress, keys: AccountAccessStructure) -> Self {
         let available = Amount::from_units(0);
         let state = AccountState { next_sequence_number: 1, available, tokens: Vec::new() };
-        Self { address, state, keys }
+        Self { address, state: Arc::new(state), keys }
     }
 
     /// Whether the account has signed: every signature holds, and there are as many as its
@@ -76,9 +78,18 @@ impl Account {
 
 /// Asks for an account; none if there is none.
 pub(crate) async fn ask(nodes: &Nodes, address: &AccountAddress) -> Result<Option<Account>, Error> {
+    ask_at(nodes, address, BlockIdentifier::LastFinal).await
+}
+
+/// Asks for an account as of a block; none if there is none, or no such block on the node.
+pub(crate) async fn ask_at(
+    nodes: &Nodes,
+    address: &AccountAddress,
+    block: BlockIdentifier,
+) -> Result<Option<Account>, Error> {
     let account = AccountIdentifier::Address(codec::sdk_address(address));
     let asked = nodes.ask(|mut client| async move {
-        Ok(client.get_account_info(&account, BlockIdentifier::LastFinal).await?.response)
+        Ok(client.get_account_info(&account, block).await?.response)
     });
     match asked.await {
         Ok(info) => Account::read(&info).map(Some),

@@ -13,9 +13,18 @@ use futures::TryStreamExt;
 use crate::{
     codec,
     error::{Error, Failure},
+    ledger::Touched,
     node::Node,
     nodes::Nodes,
 };
+
+/// A finalized block as it came.
+pub(crate) struct Fetched {
+    pub(crate) block: FinalizedBlock,
+    pub(crate) info: BlockInfo,
+    /// What it has changed.
+    pub(crate) touched: Touched,
+}
 
 /// The last finalized block.
 pub(crate) async fn last_final(nodes: &Nodes) -> Result<BlockRef, Error> {
@@ -36,7 +45,7 @@ pub(crate) async fn fetch(
     node: &Node,
     height: u64,
     hash: Option<SdkBlockHash>,
-) -> Result<FinalizedBlock, Error> {
+) -> Result<Fetched, Error> {
     let asked = format!("block {height}");
     let lost = |failure: Failure| match failure {
         // A reply that this node cannot be made to give may be had from another.
@@ -63,11 +72,12 @@ pub(crate) async fn fetch(
     }
     let block = codec::block_ref(&info);
     let transactions = summaries.iter().map(|summary| codec::transaction(summary, block));
-    Ok(FinalizedBlock {
+    let finalized = FinalizedBlock {
         block,
         parent: codec::block_hash(&info.block_parent),
         transactions: transactions.collect::<Result<_, _>>()?,
-    })
+    };
+    Ok(Fetched { block: finalized, touched: Touched::by(&summaries), info })
 }
 
 /// The head of a block.

@@ -20,7 +20,14 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::error;
 
-use crate::{backoff::Backoff, block, error::Error, node::Node, nodes::Nodes};
+use crate::{
+    backoff::Backoff,
+    block::{self, Fetched},
+    error::Error,
+    ledger::Ledger,
+    node::Node,
+    nodes::Nodes,
+};
 
 /// How the stream is read.
 #[derive(Debug, Clone, Copy)]
@@ -62,18 +69,21 @@ struct Cursor {
 /// Nodes that fail are not errors, the stream waits for one that works.
 pub(crate) fn from(
     nodes: Nodes,
+    ledger: Arc<Ledger>,
     height: u64,
     options: Options,
 ) -> ReceiverStream<Result<FinalizedBlock, Error>> {
     let (sender, receiver) = mpsc::channel(options.prefetch.max(1));
     let cursor = Cursor { next: height, parent: None };
-    let follower = Follower { nodes, options, sender, cursor, lost: None };
+    let follower = Follower { nodes, ledger, options, sender, cursor, lost: None };
     tokio::spawn(follower.run());
     ReceiverStream::new(receiver)
 }
 
 struct Follower {
     nodes: Nodes,
+    /// Told of each block before the reader is.
+    ledger: Arc<Ledger>,
     options: Options,
     sender: mpsc::Sender<Result<FinalizedBlock, Error>>,
     cursor: Cursor,
@@ -175,11 +185,14 @@ impl Follower {
     async fn hand_over(
         &mut self,
         node: &Node,
-        fetched: Result<FinalizedBlock, Error>,
+        fetched: Result<Fetched, Error>,
     ) -> Result<(), Ended> {
-        let accepted = fetched.and_then(|block| self.cursor.accept(&block).map(|()| block));
+        let accepted = fetched.and_then(|one| self.cursor.accept(&one.block).map(|()| one));
         match accepted {
-            Ok(block) => self.sender.send(Ok(block)).await.map_err(|_| Ended::Unread),
+            Ok(Fetched { block, info, touched }) => {
+                self.ledger.saw(&info, &touched);
+                self.sender.send(Ok(block)).await.map_err(|_| Ended::Unread)
+            }
             Err(halted @ Error::NotUnderstood(_)) => Err(Ended::Halted(halted)),
             Err(error) => Err(lost(node, &error.to_string())),
         }

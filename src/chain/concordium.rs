@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     facts::{Facts, Known},
     fee,
+    ledger::Ledger,
     nodes::Nodes,
     presentation::{self, Claim, Wanted},
     processors::{self, Processors},
@@ -43,6 +44,8 @@ pub struct Options {
 pub struct Concordium {
     nodes: Nodes,
     facts: Arc<Facts>,
+    /// What sponsoring knows of accounts, tokens and fees.
+    pub(crate) ledger: Arc<Ledger>,
     processors: Processors,
     blocks: blocks::Options,
 }
@@ -60,6 +63,7 @@ impl Concordium {
     pub fn new(nodes: Nodes, options: Options) -> Self {
         Self {
             facts: Arc::new(Facts::new(nodes.clone())),
+            ledger: Arc::new(Ledger::new(nodes.clone())),
             processors: Processors::new(options.processors),
             blocks: options.blocks,
             nodes,
@@ -198,7 +202,8 @@ impl Chain for Concordium {
         &self,
         height: u64,
     ) -> Result<BoxStream<'static, Result<FinalizedBlock, ChainError>>, ChainError> {
-        let blocks = blocks::from(self.nodes.clone(), height, self.blocks);
+        let blocks =
+            blocks::from(self.nodes.clone(), Arc::clone(&self.ledger), height, self.blocks);
         Ok(blocks.map(|block| Ok(block?)).boxed())
     }
 }

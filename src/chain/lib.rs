@@ -14,6 +14,7 @@ pub mod concordium;
 mod error;
 mod facts;
 mod fee;
+mod ledger;
 mod node;
 pub mod nodes;
 mod parameters;

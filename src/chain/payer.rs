@@ -14,10 +14,12 @@ use ccd402_domain::{
 };
 use ccd402_protocol::{
     identity::IdentityRequirement, network::NetworkId, payload::AccountSignatures,
+    sponsored::SignedTransaction,
 };
 use chrono::{DateTime, Utc};
 use concordium_rust_sdk::{
     base::{
+        base::Nonce,
         common::types::{KeyIndex, Signature},
         hashes::TransactionSignHash,
         id::{
@@ -32,19 +34,24 @@ use concordium_rust_sdk::{
     v2::{AccountIdentifier, BlockIdentifier},
 };
 
-pub use crate::transfer::{Signed, Transfer};
 use crate::{
     block, codec,
     error::{Error as ChainError, Failure},
     fee,
     nodes::Nodes,
-    parameters::Parameters,
+    parameters::{Parameters, Token},
     presentation::{self, Statement},
     processors::{self, Processors},
-    provable, status,
+    provable,
+    sponsored::order,
+    status,
     submit::{self, Submitted},
     transfer,
     wallet::{self, Credential, WalletFile},
+};
+pub use crate::{
+    sponsored::Order,
+    transfer::{Signed, Transfer},
 };
 
 /// Why the wallet could not do it, in words for its owner.
@@ -211,19 +218,36 @@ impl Wallet {
     /// # Errors
     /// If the nodes cannot be asked, or there is no such token.
     pub async fn build_transfer(&self, transfer: &Transfer) -> Result<Signed, Error> {
+        let nonce = Nonce { nonce: self.next_sequence_number().await? };
+        let token = self.token(&transfer.asset).await?;
+        Ok(transfer::sign(transfer, (self.file.address, nonce), token.as_ref(), self.keys()))
+    }
+
+    /// The sequence number of the account's next transaction, those that wait for a block counted.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked.
+    pub async fn next_sequence_number(&self) -> Result<u64, Error> {
         let address = self.file.address;
         let asked = self.nodes.ask(|mut client| async move {
             client.get_next_account_sequence_number(&address).await
         });
         let next = asked.await.map_err(|f| f.into_error("the next sequence number"))?;
-        let token = match &transfer.asset {
-            Asset::Ccd => None,
-            Asset::Token(id) => {
-                let token = self.parameters.token(id).await?;
-                Some(token.ok_or_else(|| Error::NoToken(id.clone()))?)
-            }
-        };
-        Ok(transfer::sign(transfer, (address, next.nonce), token.as_ref(), self.keys()))
+        Ok(next.nonce.nonce)
+    }
+
+    /// Signs a transfer whose fee a sponsor pays, with this sequence number; nothing is sent.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked, or there is no such token.
+    pub async fn sign_order(
+        &self,
+        order: &Order,
+        sequence_number: u64,
+    ) -> Result<SignedTransaction, Error> {
+        let token = self.token(&order.asset).await?;
+        let sender = (self.file.address, sequence_number);
+        Ok(order::sign(order, sender, token.as_ref(), self.keys()))
     }
 
     /// Sends signed bytes; bytes that the chain has already are sent with success.
@@ -245,6 +269,13 @@ impl Wallet {
     /// If the nodes cannot be asked.
     pub async fn status(&self, hash: &TransactionHash) -> Result<TransactionStatus, Error> {
         Ok(status::of(&self.nodes, hash).await?)
+    }
+
+    /// None for CCD.
+    async fn token(&self, asset: &Asset) -> Result<Option<Token>, Error> {
+        let Asset::Token(id) = asset else { return Ok(None) };
+        let token = self.parameters.token(id).await?;
+        token.map(Some).ok_or_else(|| Error::NoToken(id.clone()))
     }
 
     fn keys(&self) -> &AccountKeys {

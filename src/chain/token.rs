@@ -14,10 +14,19 @@ use crate::{
 
 /// Asks for a token by its id in any case; none if there is none.
 pub(crate) async fn ask(nodes: &Nodes, id: &str) -> Result<Option<TokenState>, Error> {
+    ask_at(nodes, id, BlockIdentifier::LastFinal).await
+}
+
+/// As [`ask`], as of a block; none also where the node has no such block.
+pub(crate) async fn ask_at(
+    nodes: &Nodes,
+    id: &str,
+    block: BlockIdentifier,
+) -> Result<Option<TokenState>, Error> {
     let Ok(id) = id.parse::<TokenId>() else { return Ok(None) };
     let asked = nodes.ask(|mut client| {
         let id = id.clone();
-        async move { Ok(client.get_token_info(id, BlockIdentifier::LastFinal).await?.response) }
+        async move { Ok(client.get_token_info(id, block).await?.response) }
     });
     match asked.await {
         Ok(info) => read(&info).map(Some),

@@ -181,6 +181,14 @@ impl WalletFile {
         Self::parse(&text).map_err(|reason| Error::Format { path: path.to_owned(), reason })
     }
 
+    /// Reads the text of such a file, as it may stand in a variable.
+    ///
+    /// # Errors
+    /// What is wrong with it, never with a key in it.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+
     /// Writes the wallet to a new file that only its owner may read, and makes it durable.
     ///
     /// # Errors

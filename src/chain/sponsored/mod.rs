@@ -5,10 +5,14 @@
 
 mod complete;
 mod operations;
+pub(crate) mod order;
+mod port;
 mod signable;
 mod sponsor;
 
 pub use complete::is_signed_by_both;
+pub use order::Order;
+pub use port::Sponsors;
 pub use signable::Signable;
 pub use sponsor::{Error, Sponsor};
 

@@ -278,7 +278,7 @@ impl Stage {
         let promised = Amount::from_units(0);
         let facts = Facts {
             payer: &payer.state,
-            recipient: recipient.as_ref().map(|account| &account.state),
+            recipient: recipient.as_ref().map(|account| &*account.state),
             token: token.as_ref(),
             sponsor: SponsorFunds { available, promised },
             fee_max: self.port.fee(payment.energy).await.unwrap(),
