@@ -67,7 +67,7 @@ impl Api {
             checks: Arc::new(Semaphore::new(1)),
             streams: Arc::default(),
             waits: permits(options.waits_max),
-            supported: supported::body(facilitator.chain().network()),
+            supported: supported::body(facilitator.chain().network(), facilitator.fee_payers()),
             status_prefix: status_prefix(options.public_url.as_ref()),
             access: Access::new(keys, options.require_keys),
             facilitator,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ccd402_app::idempotency::IdempotencyKey;
+use ccd402_protocol::identifier::{self, PAYMENT_IDENTIFIER};
 use http::{HeaderMap, HeaderName, Uri};
 
 use crate::problem::Problem;
@@ -23,6 +24,22 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
     let parsed = key.to_str().ok().and_then(|key| key.parse().ok());
     let detail = "an Idempotency-Key is 1 to 255 visible ASCII characters";
     parsed.map(Some).ok_or_else(|| Problem::malformed(detail))
+}
+
+/// The key of a payment: the caller's, or where it has none the payer's `payment-identifier`.
+///
+/// # Errors
+/// Where the payer's is required and missing, or malformed.
+pub(crate) fn payment_key(
+    key: Option<IdempotencyKey>,
+    body: &[u8],
+) -> Result<Option<IdempotencyKey>, Problem> {
+    if key.is_some() {
+        return Ok(key);
+    }
+    let identifier = identifier::of(body).map_err(|bad| Problem::malformed(bad.explanation()))?;
+    let key = |id| format!("{PAYMENT_IDENTIFIER}:{id}").parse().ok();
+    Ok(identifier.and_then(key))
 }
 
 /// The wait that the caller prefers, in whole seconds (RFC 7240, section 4.3).

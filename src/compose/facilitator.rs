@@ -40,7 +40,7 @@ use crate::compose::audit::{self, Options as AuditOptions};
 use crate::compose::jobs::{self, Options as JobOptions};
 use crate::compose::ops::Ops;
 use crate::compose::webhooks::{self, Wired};
-use crate::compose::{health, ready};
+use crate::compose::{health, ready, sponsors};
 
 /// How far clocks of gate, facilitator and chain may disagree.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -82,6 +82,8 @@ pub struct Options {
     pub jobs: JobOptions,
     /// How webhooks are told.
     pub webhooks: webhooks::Options,
+    /// How payments are sponsored.
+    pub sponsors: sponsors::Options,
 }
 
 impl Options {
@@ -105,6 +107,7 @@ impl Options {
             queue_url: None,
             jobs: JobOptions::default(),
             webhooks: webhooks::Options::default(),
+            sponsors: sponsors::Options::default(),
         }
     }
 
@@ -158,7 +161,13 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         waiting_max_per_tenant: options.waiting_max_per_tenant(),
     };
     let port: Arc<dyn EventLog> = log.clone();
-    let facilitator = Arc::new(Facilitator::new(port, chain, Arc::new(SystemClock), app));
+    let sponsors = sponsors::open(&chain, &options.sponsors).await?;
+    let mut facilitator = Facilitator::new(port, chain, Arc::new(SystemClock), app);
+    if let Some(sponsors) = sponsors {
+        facilitator = facilitator.sponsoring(sponsors, options.sponsors.limits);
+        facilitator.restore_sponsors().await?;
+    }
+    let facilitator = Arc::new(facilitator);
     let queue = jobs::open(options.queue_url.as_deref(), &options.data_dir).await?;
     let read_model = SqliteReadModel::open(&options.data_dir).await;
     let model = Arc::new(read_model.clone());
@@ -230,6 +239,13 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
     tasks.spawn(async move { Ok(dispatcher.run(t3).await?) });
     tasks.spawn(async move { Ok(runner.run(t4).await?) });
     tasks.spawn(async move { Ok(teller.run(t5).await?) });
+
+    let watching = sponsors::watch(Arc::clone(&facilitator));
+    let until = shutdown.clone();
+    tasks.spawn(async move {
+        until.run_until_cancelled_owned(watching).await;
+        Ok(())
+    });
 
     let audit = audit::run(Arc::clone(&log), AuditOptions::default());
     let until = shutdown.clone();

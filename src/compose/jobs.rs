@@ -12,6 +12,7 @@ use ccd402_workers::jobs::check_identity::CheckIdentity;
 use ccd402_workers::jobs::expire::Expire;
 use ccd402_workers::jobs::reconcile::Reconcile;
 use ccd402_workers::jobs::resolve_transaction::ResolveTransaction;
+use ccd402_workers::jobs::send_transaction::SendTransaction;
 use ccd402_workers::jobs::{Handler, Handlers, Registered};
 use ccd402_workers::queue::Worked;
 use ccd402_workers::queue::redis::RedisQueue;
@@ -80,6 +81,7 @@ pub(crate) fn handlers(
     let facilitator = || Arc::clone(facilitator);
     let registered = |handler: Arc<dyn Handler>, at_once| Registered { handler, at_once };
     let resolve = ResolveTransaction(facilitator());
+    let send = SendTransaction(facilitator());
     let expire = Expire { facilitator: facilitator(), every: options.expire_every };
     let reconcile = Reconcile {
         facilitator: facilitator(),
@@ -92,6 +94,7 @@ pub(crate) fn handlers(
             registered(Arc::new(CheckIdentity(facilitator())), PROOFS_AT_ONCE),
         ),
         (JobKind::ResolveTransaction, registered(Arc::new(resolve), TRANSACTIONS_AT_ONCE)),
+        (JobKind::SendTransaction, registered(Arc::new(send), TRANSACTIONS_AT_ONCE)),
         (JobKind::Expire, registered(Arc::new(expire), 1)),
         (JobKind::Reconcile, registered(Arc::new(reconcile), 1)),
     ]

@@ -7,5 +7,6 @@ pub mod health;
 pub mod jobs;
 mod ops;
 mod ready;
+pub mod sponsors;
 pub mod wallet;
 pub mod webhooks;

@@ -4,12 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
+use ccd402_chain::wallet::WalletFile;
+use ccd402_domain::amount::Amount;
+use ccd402_domain::asset::Asset;
+use ccd402_domain::money::Money;
 use ccd402_protocol::network::NetworkId;
+use chrono::TimeDelta;
 use clap::Args;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::compose::access::Access;
 use crate::compose::facilitator::Options;
@@ -19,6 +25,8 @@ use crate::config::span::Span;
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:4020";
 /// Where its data lies when nothing is said.
 pub const DATA_DIR_DEFAULT: &str = "ccd402-data";
+/// The variable that may hold the text of a sponsor's wallet file.
+const SPONSOR_WALLET_JSON: &str = "CCD402_SPONSOR_WALLET_JSON";
 /// Most pauses between tries of a delivery.
 const RETRIES_MAX: usize = 20;
 /// Which node it asks when nothing is said.
@@ -94,6 +102,29 @@ pub struct Settings {
     #[arg(long, env = "CCD402_WEBHOOK_RETRIES", value_name = "TIMES", value_delimiter = ',')]
     #[serde(default)]
     pub webhook_retries: Vec<Span>,
+    /// Wallet file of an account that pays the fees of payers, who then need no CCD; repeat it for
+    /// several, the first is the one that offers name. A wallet file's text may stand in
+    /// CCD402_SPONSOR_WALLET_JSON instead [default: none, nothing is sponsored]
+    #[arg(
+        long = "sponsor-wallet",
+        env = "CCD402_SPONSOR_WALLET",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    #[serde(default)]
+    pub sponsor_wallets: Vec<PathBuf>,
+    /// Fees that are paid for one tenant in a day (UTC), such as "25 CCD" [default: no limit]
+    #[arg(long, env = "CCD402_SPONSOR_BUDGET", value_name = "CCD")]
+    #[schemars(with = "Option<String>")]
+    pub sponsor_budget: Option<Money>,
+    /// What a sponsor's account must keep, such as "5 CCD"; below it payments are refused, and a
+    /// warning is given [default: 0 CCD]
+    #[arg(long, env = "CCD402_SPONSOR_BALANCE_MIN", value_name = "CCD")]
+    #[schemars(with = "Option<String>")]
+    pub sponsor_balance_min: Option<Money>,
+    /// How long a sponsored payment is held between /verify and /settle [default: 5m]
+    #[arg(long, env = "CCD402_SPONSOR_HOLD", value_name = "TIME")]
+    pub sponsor_hold: Option<Span>,
 }
 
 impl Settings {
@@ -119,6 +150,10 @@ impl Settings {
             webhook_allow: or_all(self.webhook_allow, other.webhook_allow),
             webhook_timeout: self.webhook_timeout.or(other.webhook_timeout),
             webhook_retries: or_all(self.webhook_retries, other.webhook_retries),
+            sponsor_wallets: or_all(self.sponsor_wallets, other.sponsor_wallets),
+            sponsor_budget: self.sponsor_budget.or(other.sponsor_budget),
+            sponsor_balance_min: self.sponsor_balance_min.or(other.sponsor_balance_min),
+            sponsor_hold: self.sponsor_hold.or(other.sponsor_hold),
         }
     }
 
@@ -165,6 +200,17 @@ impl Settings {
         if !self.webhook_retries.is_empty() {
             options.webhooks.schedule.pauses = pauses(&self.webhook_retries)?;
         }
+        options.sponsors.wallets = wallets(&self.sponsor_wallets)?;
+        let limits = &mut options.sponsors.limits;
+        limits.budget_per_day =
+            self.sponsor_budget.map(|money| ccd("sponsor_budget", &money)).transpose()?;
+        if let Some(money) = self.sponsor_balance_min {
+            limits.balance_min = ccd("sponsor_balance_min", &money)?;
+        }
+        if let Some(hold) = self.sponsor_hold {
+            let (least, most) = (Duration::from_secs(5), Duration::from_secs(2 * 3_600));
+            limits.hold = TimeDelta::from_std(hold.within("sponsor_hold", least, most)?)?;
+        }
         Ok(options)
     }
 }
@@ -189,6 +235,27 @@ fn pauses(spans: &[Span]) -> anyhow::Result<Vec<Duration>> {
     ensure!(spans.len() <= RETRIES_MAX, "webhook_retries has at most {RETRIES_MAX} pauses");
     let (least, most) = (Duration::from_secs(1), Duration::from_secs(7 * 24 * 3_600));
     spans.iter().map(|span| span.within("each of webhook_retries", least, most)).collect()
+}
+
+/// The sponsors' wallets: of these files, and of the variable that holds one.
+fn wallets(files: &[PathBuf]) -> anyhow::Result<Vec<WalletFile>> {
+    let mut wallets = Vec::new();
+    for file in files {
+        wallets.push(WalletFile::read(file)?);
+    }
+    if let Ok(text) = std::env::var(SPONSOR_WALLET_JSON) {
+        let text = Zeroizing::new(text);
+        let wallet = WalletFile::from_text(&text);
+        let wallet = wallet.map_err(|why| anyhow!("{SPONSOR_WALLET_JSON} is no wallet: {why}"));
+        wallets.push(wallet?);
+    }
+    Ok(wallets)
+}
+
+/// Fees are paid in CCD and in nothing else.
+fn ccd(name: &str, money: &Money) -> anyhow::Result<Amount> {
+    ensure!(money.asset == Asset::Ccd, "{name} is in CCD: write it like \"25 CCD\"");
+    money.units(None).with_context(|| name.to_owned())
 }
 
 fn set_time(name: &str, value: Option<Span>, time: &mut Duration) -> anyhow::Result<()> {

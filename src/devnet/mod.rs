@@ -31,6 +31,9 @@ use crate::compose::facilitator::{self, Running};
 use crate::compose::jobs::Options as JobOptions;
 use crate::devnet::hand::Hand;
 
+/// What the sponsor has to pay fees with.
+const SPONSOR_CCD: u32 = 10_000;
+
 /// How a devnet is started.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -118,9 +121,10 @@ impl Devnet {
         );
         settings.jobs = options.jobs.clone();
         settings.webhooks.allow = loopback();
+        settings.sponsors.wallets = vec![kept(&chain, &options, "sponsor", SPONSOR_CCD).await?];
         let facilitator = facilitator::start(settings).await?;
         let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await?;
-        let seller = seller(&chain, &options).await?;
+        let seller = kept(&chain, &options, "seller", 1).await?;
         let secret = Secret::read_or_create(&options.data_dir.join("gate.secret"))?;
         let mut devnet = Self {
             chain,
@@ -255,13 +259,18 @@ fn loopback() -> Vec<IpNet> {
     ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("these are networks")).to_vec()
 }
 
-/// The shop's own account, kept with the data where the chain is kept, too.
-async fn seller(chain: &Handle, options: &Options) -> anyhow::Result<WalletFile> {
-    let path = options.data_dir.join("seller.wallet.json");
+/// An account of the devnet's own, kept with the data where the chain is kept, too.
+async fn kept(
+    chain: &Handle,
+    options: &Options,
+    name: &str,
+    ccd: u32,
+) -> anyhow::Result<WalletFile> {
+    let path = options.data_dir.join(format!("{name}.wallet.json"));
     if options.keep_chain && path.exists() {
         return Ok(WalletFile::read(&path)?);
     }
-    let seller = chain.issue(IdentitySpec::default(), Funds::ccd(1)).await?;
-    seller.write(&path)?;
-    Ok(seller)
+    let wallet = chain.issue(IdentitySpec::default(), Funds::ccd(ccd)).await?;
+    wallet.write(&path)?;
+    Ok(wallet)
 }

@@ -25,6 +25,7 @@ mod receiver;
 mod redis_server;
 mod refusals;
 mod replay;
+mod sponsored;
 mod stream;
 mod streams;
 mod support;

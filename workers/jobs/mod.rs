@@ -6,6 +6,7 @@ pub mod deliver_webhook;
 pub mod expire;
 pub mod reconcile;
 pub mod resolve_transaction;
+pub mod send_transaction;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

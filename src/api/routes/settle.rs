@@ -47,7 +47,8 @@ struct WirePayload<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireTransfer<'a> {
-    #[serde(borrow)]
+    /// Absent in a sponsored payment, which has no hash before it is signed.
+    #[serde(borrow, default)]
     tx_hash: Cow<'a, str>,
 }
 
@@ -60,6 +61,7 @@ pub(crate) async fn settle(
     let key = headers::idempotency_key(request.headers())?;
     let asked = headers::preferred_wait(request.headers()).unwrap_or(api.options.wait_default);
     let body = body::read(&api, request).await?;
+    let key = headers::payment_key(key, &body)?;
     let wait = api.wait(asked);
     let call = Call { tenant: &caller.tenant, body: &body, key: key.as_ref(), wait: wait.duration };
     let settled = api.facilitator.settle(call).await;

@@ -27,6 +27,7 @@ pub(crate) async fn verify(
     let key = headers::idempotency_key(request.headers())?;
     let asked = headers::preferred_wait(request.headers()).unwrap_or(api.options.wait_default);
     let body = body::read(&api, request).await?;
+    let key = headers::payment_key(key, &body)?;
     let wait = api.wait(asked);
     let call = Call { tenant: &caller.tenant, body: &body, key: key.as_ref(), wait: wait.duration };
     let answer = api.facilitator.verify(call).await.map_err(|error| api.fault(error))?;

@@ -56,12 +56,15 @@ impl<'a> EventTold<'a> {
 fn data(event: &Event) -> Value {
     let json = event.to_json().expect("events have text keys and so always have JSON");
     let mut data: Value = serde_json::from_slice(&json).expect("what was written is JSON");
-    let is_held = matches!(
-        event,
-        Event::PaymentReserved(_) | Event::PaymentReleased(_) | Event::AnswerRecorded(_)
-    );
-    if let Some(members) = data.as_object_mut().filter(|_| is_held) {
-        members.remove("reservation");
+    let secret = match event {
+        Event::PaymentReserved(_) | Event::PaymentReleased(_) | Event::AnswerRecorded(_) => {
+            "reservation"
+        }
+        Event::TransactionSigned(_) => "blockItem",
+        _ => return data,
+    };
+    if let Some(members) = data.as_object_mut() {
+        members.remove(secret);
     }
     data
 }

@@ -56,9 +56,9 @@ impl<'a> ShownJob<'a> {
     /// A job as it stands.
     pub(crate) fn of(queued: &'a Queued) -> Self {
         let (verification, webhook, position) = match queued.job {
-            Job::CheckIdentity { verification } | Job::ResolveTransaction { verification } => {
-                (Some(verification), None, None)
-            }
+            Job::CheckIdentity { verification }
+            | Job::ResolveTransaction { verification }
+            | Job::SendTransaction { verification } => (Some(verification), None, None),
             Job::DeliverWebhook { webhook, position } => (None, Some(webhook), Some(position)),
             Job::Expire | Job::Reconcile => (None, None, None),
         };

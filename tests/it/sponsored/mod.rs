@@ -1,0 +1,4 @@
+//! Sponsored payments through HTTP, from the payer's signature to the block.
+
+mod kit;
+mod settle;
