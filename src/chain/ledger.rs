@@ -156,12 +156,11 @@ impl Ledger {
         Ok(Some(account))
     }
 
-    /// An account as a node says now. What was known of it is forgotten.
+    /// An account as a node says now, which may be before or after the block that was seen last.
     pub(crate) async fn account_now(
         &self,
         address: &AccountAddress,
     ) -> Result<Option<Arc<Account>>, Error> {
-        self.lock().accounts.remove(&address.account());
         Ok(account::ask(&self.nodes, address).await?.map(Arc::new))
     }
 
@@ -185,10 +184,9 @@ impl Ledger {
         Ok(Some(token))
     }
 
-    /// A token as a node says now. What was known of it is forgotten.
+    /// A token as a node says now.
     pub(crate) async fn token_now(&self, asset: &Asset) -> Result<Option<Arc<TokenState>>, Error> {
         let Asset::Token(id) = asset else { return Ok(None) };
-        self.lock().tokens.remove(&id.to_ascii_lowercase());
         Ok(token::ask(&self.nodes, id).await?.map(Arc::new))
     }
 

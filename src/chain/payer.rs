@@ -246,8 +246,19 @@ impl Wallet {
         sequence_number: u64,
     ) -> Result<SignedTransaction, Error> {
         let token = self.token(&order.asset).await?;
-        let sender = (self.file.address, sequence_number);
-        Ok(order::sign(order, sender, token.as_ref(), self.keys()))
+        let sender = (self.address(), sequence_number);
+        self.sign_transaction(order::write(order, sender, token.as_ref(), self.keys()))
+    }
+
+    /// Signs a sponsored transaction as it stands; signatures that it has are replaced.
+    ///
+    /// # Errors
+    /// `NotATransaction` where it says what cannot be one.
+    pub fn sign_transaction(
+        &self,
+        transaction: SignedTransaction,
+    ) -> Result<SignedTransaction, Error> {
+        order::sign(transaction, self.keys()).map_err(|_| Error::NotATransaction)
     }
 
     /// Sends signed bytes; bytes that the chain has already are sent with success.

@@ -78,6 +78,22 @@ impl Faucet {
         Ok(wallet)
     }
 
+    /// Has the governance of a token pause it, or end that.
+    pub(crate) async fn set_paused(
+        &self,
+        token: &str,
+        is_paused: bool,
+    ) -> Result<TransactionHash, Error> {
+        let _one_at_a_time = self.state.lock().await;
+        let id = token.parse().map_err(|_| Error::Issue(format!("{token} is no token's id")))?;
+        let operation = if is_paused { operations::pause() } else { operations::unpause() };
+        let operations = TokenOperations::from_iter([operation]);
+        self.send(move |sender, nonce, expiry| {
+            construct::token_update_operations(1, sender, nonce, expiry, id, operations)
+                .expect("a pause has a CBOR form")
+        })
+    }
+
     /// Issues an identity and submits the deployment of its credential.
     async fn open(&self, spec: IdentitySpec) -> Result<(WalletFile, TransactionHash), Error> {
         let spec = Arc::new(spec);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ccd402_chain::wallet::WalletFile;
-use concordium_rust_sdk::types::hashes::BlockHash;
+use concordium_rust_sdk::types::hashes::{BlockHash, TransactionHash};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -133,6 +133,15 @@ impl Handle {
     /// If the wallet asked for is impossible, too many are asked for, or finality does not come.
     pub async fn issue(&self, identity: IdentitySpec, funds: Funds) -> Result<WalletFile, Error> {
         self.controls.faucet.issue(identity, funds).await
+    }
+
+    /// Has a token's governance pause it, or end that, with a transaction that comes before all that
+    /// are sent later.
+    ///
+    /// # Errors
+    /// If it is no token's id.
+    pub async fn set_paused(&self, token: &str, is_paused: bool) -> Result<TransactionHash, Error> {
+        self.controls.faucet.set_paused(token, is_paused).await
     }
 
     /// Calls so far, but for those that whoever sends a transaction makes.

@@ -102,9 +102,15 @@ impl Facilitator {
             let changed = lane.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let cleared = match self.preflight(sponsors, handed.id, &payment).await? {
+            let is_patient = Instant::now() < deadline;
+            let found = if is_patient {
+                self.preflight_patiently(sponsors, handed.id, &payment).await?
+            } else {
+                self.preflight(sponsors, handed.id, &payment).await?
+            };
+            let cleared = match found {
                 Ok(cleared) => cleared,
-                Err(grounded) if grounded.may_pass && Instant::now() < deadline => {
+                Err(grounded) if grounded.may_pass && is_patient => {
                     // Woken or not, the loop looks again.
                     let _ = tokio::time::timeout_at(deadline, changed).await;
                     continue;

@@ -1,13 +1,13 @@
-//! The payer's side: signs a transfer whose fee another account pays, in the JSON of Concordium's SDKs.
+//! The payer's side: writes a transfer whose fee another account pays, in the JSON of Concordium's
+//! SDKs, and signs it.
 //!
 //! Nothing is sent: the transaction is finished, and sent, by whoever sponsors it.
-
-use std::collections::BTreeMap;
 
 use ccd402_domain::{
     account::AccountAddress,
     amount::Amount,
     asset::Asset,
+    rejection::Rejection,
     sponsored::energy::{CCD_TRANSFER, TOKEN_TRANSFER, TOKEN_UPDATE},
 };
 use ccd402_protocol::{
@@ -16,20 +16,13 @@ use ccd402_protocol::{
 };
 use chrono::{DateTime, Utc};
 use concordium_rust_sdk::base::{
-    base::Nonce,
-    common::{
-        cbor::cbor_encode,
-        types::{TransactionSignature, TransactionTime},
-    },
-    contracts_common::{AccountAddress as SdkAddress, Amount as SdkAmount},
+    common::cbor::cbor_encode,
     id::types::AccountKeys,
     protocol_level_tokens::{TokenAmount, TokenOperations, operations},
-    transactions::{
-        ExactSizeTransactionSigner,
-        construct::{self, PreAccountTransaction},
-    },
+    transactions::{ExactSizeTransactionSigner, TransactionSigner},
 };
 
+use super::Signable;
 use crate::{codec, parameters::Token};
 
 /// A transfer to be sponsored.
@@ -47,73 +40,54 @@ pub struct Order {
     pub sponsor: AccountAddress,
 }
 
-/// Signs an order of an account with a sequence number; the token is that of the asset.
-pub(crate) fn sign(
+/// An order of an account with a sequence number, not signed yet; the token is that of the asset.
+pub(crate) fn write(
     order: &Order,
-    (sender, number): (SdkAddress, u64),
+    (sender, nonce): (AccountAddress, u64),
     token: Option<&Token>,
     keys: &AccountKeys,
 ) -> SignedTransaction {
-    let seconds = u64::try_from(order.expires_at.timestamp()).unwrap_or_default();
-    let (built, payload, execution) = built(order, (sender, number, seconds), token, keys);
-    let mut extended = built.extend();
-    extended
-        .add_sponsor(codec::sdk_address(&order.sponsor), 1)
-        .expect("a transaction without a sponsor takes one");
-    extended.sign(keys);
-    let signature = extended
-        .sender_signature
-        .clone()
-        .unwrap_or_else(|| TransactionSignature { signatures: BTreeMap::new() });
+    let (payload, execution) = match token {
+        None => {
+            let (to_address, amount) = (order.to.to_string(), order.amount.units());
+            (TransactionPayload::Transfer { to_address, amount }, CCD_TRANSFER)
+        }
+        Some(token) => {
+            let amount = TokenAmount::from_raw(order.amount.units(), token.decimals);
+            let transfer = operations::transfer_tokens(codec::sdk_address(&order.to), amount);
+            let operations = TokenOperations::from_iter([transfer]);
+            let cbor = cbor_encode(&operations).expect("a transfer has a CBOR form");
+            let (token_id, operations) = (token.id.as_ref().to_owned(), hex::encode(cbor));
+            let payload = TransactionPayload::TokenUpdate { token_id, operations };
+            (payload, TOKEN_UPDATE + TOKEN_TRANSFER)
+        }
+    };
     let header = Header {
         sender: sender.to_string(),
-        nonce: number,
-        expiry: seconds,
+        nonce,
+        expiry: u64::try_from(order.expires_at.timestamp()).unwrap_or_default(),
         execution_energy_amount: Some(execution),
         num_signatures: u64::from(keys.num_keys()),
         sponsor: Sponsor { account: order.sponsor.to_string(), num_signatures: 1 },
     };
-    SignedTransaction::new(header, payload, wire(signature))
+    SignedTransaction::new(header, payload, AccountSignatures::new())
 }
 
-/// The transaction before anybody has signed it, its payload on the wire, and what it takes.
-fn built(
-    order: &Order,
-    (sender, number, seconds): (SdkAddress, u64, u64),
-    token: Option<&Token>,
+/// A transaction with the signatures of these keys over what it says now.
+///
+/// # Errors
+/// Where it says what is no transaction.
+pub(crate) fn sign(
+    mut transaction: SignedTransaction,
     keys: &AccountKeys,
-) -> (PreAccountTransaction, TransactionPayload, u64) {
-    let to = codec::sdk_address(&order.to);
-    let (nonce, expiry) = (Nonce { nonce: number }, TransactionTime::from_seconds(seconds));
-    let signatures = keys.num_keys();
-    let Some(token) = token else {
-        let amount = SdkAmount::from_micro_ccd(order.amount.units());
-        let built = construct::transfer(signatures, sender, nonce, expiry, to, amount);
-        let payload = TransactionPayload::Transfer {
-            to_address: order.to.to_string(),
-            amount: order.amount.units(),
-        };
-        return (built, payload, CCD_TRANSFER);
-    };
-    let amount = TokenAmount::from_raw(order.amount.units(), token.decimals);
-    let operations = TokenOperations::from_iter([operations::transfer_tokens(to, amount)]);
-    let payload = TransactionPayload::TokenUpdate {
-        token_id: token.id.as_ref().to_owned(),
-        operations: hex::encode(cbor_encode(&operations).expect("a transfer has a CBOR form")),
-    };
-    let id = token.id.clone();
-    let built =
-        construct::token_update_operations(signatures, sender, nonce, expiry, id, operations);
-    let built = built.expect("a transfer has a CBOR form");
-    (built, payload, TOKEN_UPDATE + TOKEN_TRANSFER)
-}
-
-fn wire(signature: TransactionSignature) -> AccountSignatures {
-    let credentials = signature.signatures.into_iter();
-    credentials
+) -> Result<SignedTransaction, Rejection> {
+    let hash = Signable::read(&transaction)?.hash_to_sign;
+    let credentials = keys.sign_transaction_hash(&hash).signatures.into_iter();
+    transaction.signatures.sender = credentials
         .map(|(credential, keys)| {
             let keys = keys.into_iter().map(|(key, by)| (key.0, hex::encode(by.sig)));
             (credential.index, keys.collect())
         })
-        .collect()
+        .collect();
+    Ok(transaction)
 }

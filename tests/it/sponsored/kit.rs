@@ -84,6 +84,14 @@ impl Stage {
         Payer { wallet, next }
     }
 
+    /// The sponsor, paying for itself.
+    pub(crate) async fn sponsor_as_payer(&self) -> Payer {
+        let wallet = self.settings.sponsors.wallets[0].clone();
+        let wallet = Wallet::open(wallet, self.nodes.clone()).unwrap();
+        let next = AtomicU64::new(wallet.next_sequence_number().await.unwrap());
+        Payer { wallet, next }
+    }
+
     /// What a resource server asks for.
     pub(crate) fn offer(&self, asset: &str) -> Value {
         json!({
@@ -158,6 +166,20 @@ impl Stage {
         self.running.stop().await.unwrap();
         self.running = facilitator::start(self.settings.clone()).await.unwrap();
         self
+    }
+
+    /// Why another facilitator does not start with these settings.
+    pub(crate) async fn start_another(
+        &self,
+        change: impl FnOnce(&mut facilitator::Options),
+    ) -> String {
+        let mut settings = self.settings.clone();
+        settings.data_dir = self.dir.path().join("another");
+        change(&mut settings);
+        match facilitator::start(settings).await {
+            Ok(_) => panic!("it starts"),
+            Err(error) => format!("{error:#}"),
+        }
     }
 
     pub(crate) async fn stop(self) {

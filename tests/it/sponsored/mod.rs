@@ -1,4 +1,7 @@
 //! Sponsored payments through HTTP, from the payer's signature to the block.
 
+mod flights;
 mod kit;
+mod rules;
 mod settle;
+mod sponsors;

@@ -1,0 +1,147 @@
+//! The sponsors: what they may spend, what they must keep, and whose keys they have.
+
+use std::time::Duration;
+
+use ccd402_domain::amount::Amount;
+use ccd402_simchain::{Funds, IdentitySpec};
+use serde_json::json;
+
+use super::kit::{PRICE, Stage};
+
+/// Less than two fees, and more than one.
+const ONE_FEE: u64 = 1_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_chain_rejects_fails_with_its_reason_and_counts_against_the_budget() {
+    let stage = Stage::with(|settings| {
+        settings.sponsors.limits.budget_per_day = Some(Amount::from_units(ONE_FEE));
+    })
+    .await;
+    let payer = stage.payer(100).await;
+    let payment = stage.payment(&payer, "EURR").await;
+    assert_eq!(stage.verify(&payment).await["isValid"], true);
+    // Paused by a transaction that comes before the payment's, and that nobody has seen yet.
+    stage.chain.set_paused("EURR", true).await.unwrap();
+    let settled = stage.settle(&payment).await;
+    assert_eq!(settled["errorReason"], "transaction_failed_on_chain", "{settled}");
+    assert_eq!(stage.received("EURR").await, 0);
+    let again = stage.settle(&payment).await;
+    assert_eq!(again["errorReason"], "transaction_failed_on_chain", "{again}");
+    let paused = stage.verify(&stage.payment(&payer, "EURR").await).await;
+    assert_eq!(paused["invalidReason"], "sponsor_budget_exceeded", "{paused}");
+    let stage = stage.restart().await;
+    let more = stage.verify(&stage.payment(&payer, "CCD").await).await;
+    assert_eq!(more["invalidReason"], "sponsor_budget_exceeded", "the log remembers: {more}");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_paused_is_refused_before_it_costs_anything() {
+    let stage = Stage::new().await;
+    let payer = stage.payer(100).await;
+    let payment = stage.payment(&payer, "EURR").await;
+    assert_eq!(stage.settle(&payment).await["success"], true, "its token is known now");
+    stage.chain.set_paused("EURR", true).await.unwrap();
+    let payment = stage.payment(&payer, "EURR").await;
+    let refused = loop {
+        let answer = stage.verify(&payment).await;
+        if answer["isValid"] == false {
+            break answer;
+        }
+    };
+    assert_eq!(refused["invalidReason"], "preflight_token_transfer_refused", "{refused}");
+    stage.chain.set_paused("EURR", false).await.unwrap();
+    let held = loop {
+        let answer = stage.verify(&payment).await;
+        if answer["isValid"] == true {
+            break answer;
+        }
+    };
+    assert_eq!(held["payer"], json!(payer.wallet.address()));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sponsor_that_runs_out_refuses_before_it_signs() {
+    let kept = Amount::from_units(1_000_000_000 - ONE_FEE);
+    let stage = Stage::with(|settings| settings.sponsors.limits.balance_min = kept).await;
+    let payer = stage.payer(100).await;
+    let first = stage.payment(&payer, "CCD").await;
+    assert_eq!(stage.verify(&first).await["isValid"], true);
+    let second = stage.payment(&payer, "CCD").await;
+    let refused = stage.verify(&second).await;
+    assert_eq!(refused["invalidReason"], "preflight_insufficient_sponsor_funds", "{refused}");
+    let stage = stage.restart().await;
+    let refused = stage.verify(&second).await;
+    assert_eq!(
+        refused["invalidReason"], "preflight_insufficient_sponsor_funds",
+        "what is promised is known again after a restart: {refused}"
+    );
+    assert_eq!(stage.settle(&first).await["success"], true, "what was promised is kept");
+    assert_eq!(stage.received("CCD").await, PRICE);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_does_not_sign_for_its_account_is_refused_at_start() {
+    let stage = Stage::new().await;
+    let [one, other] = [0, 1].map(|_| stage.chain.issue(IdentitySpec::default(), Funds::ccd(10)));
+    let (mut one, other) = (one.await.unwrap(), other.await.unwrap());
+    one.account_keys = other.account_keys;
+    let refused = stage.start_another(|settings| settings.sponsors.wallets = vec![one]).await;
+    assert!(refused.contains("does not sign for the account"), "{refused}");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_ends_with_its_time_and_may_be_taken_again() {
+    let stage = Stage::with(|settings| {
+        settings.sponsors.limits.hold = chrono::TimeDelta::seconds(2);
+    })
+    .await;
+    let payer = stage.payer(2).await;
+    let (offer, order) = (stage.offer("CCD"), stage.order("CCD"));
+    let number = payer.wallet.next_sequence_number().await.unwrap();
+    let first = stage.numbered(&payer, &offer, &order, number).await;
+    assert_eq!(stage.verify(&first).await["isValid"], true);
+    // Another payment with the same number, for something dearer to expire later.
+    let mut later = order.clone();
+    later.expires_at += chrono::TimeDelta::seconds(1);
+    let second = stage.numbered(&payer, &offer, &later, number).await;
+    let refused = stage.verify(&second).await;
+    assert_eq!(refused["invalidReason"], "preflight_nonce_mismatch", "{refused}");
+    let lapsed = async {
+        while stage.verify(&second).await["isValid"] == false {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), lapsed).await.unwrap();
+    let refused = stage.settle(&first).await;
+    assert_eq!(refused["errorReason"], "preflight_nonce_mismatch", "{refused}");
+    assert_eq!(stage.settle(&second).await["success"], true);
+    assert_eq!(stage.received("CCD").await, PRICE);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_that_is_known_costs_no_node_a_call() {
+    let stage = Stage::new().await;
+    let payer = stage.payer(500).await;
+    for asset in ["CCD", "EURR"] {
+        assert_eq!(stage.settle(&stage.payment(&payer, asset).await).await["success"], true);
+    }
+    // No more blocks: what is asked for from now on is asked for by payments.
+    stage.chain.fault(ccd402_simchain::FaultKind::StallStreams);
+    let mut payments = Vec::new();
+    for _ in 0..20 {
+        payments.push(stage.payment(&payer, "CCD").await);
+    }
+    assert_eq!(stage.verify(&payments[0]).await["isValid"], true, "the payer is known again");
+    let before = stage.chain.asked();
+    for payment in &payments[1..] {
+        assert_eq!(stage.verify(payment).await["isValid"], true);
+    }
+    let asked = stage.chain.asked() - before;
+    assert!(asked <= 2, "{asked} calls for 19 payments");
+    stage.stop().await;
+}
