@@ -1,11 +1,13 @@
 //! A facilitator that sponsors, over the simulated chain, and payers that sign by hand.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ccd402::compose::facilitator::{self, Running};
 use ccd402::devnet::Listen;
 use ccd402_chain::codec;
+use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
 use ccd402_chain::payer::{Order, Wallet};
 use ccd402_chain::wallet::WalletFile;
@@ -27,12 +29,32 @@ const BLOCK_TIME: Duration = Duration::from_millis(250);
 pub(crate) struct Stage {
     pub(crate) chain: Handle,
     pub(crate) running: Running,
-    pub(crate) nodes: Nodes,
-    pub(crate) sponsor: AccountAddress,
-    pub(crate) payee: AccountAddress,
+    pub(crate) offers: Offers,
     pub(crate) http: reqwest::Client,
     settings: facilitator::Options,
     dir: TempDir,
+}
+
+/// What is asked for on a chain, and payments for it.
+pub(crate) struct Offers {
+    pub(crate) nodes: Nodes,
+    pub(crate) sponsor: AccountAddress,
+    pub(crate) payee: AccountAddress,
+}
+
+impl Deref for Stage {
+    type Target = Offers;
+
+    fn deref(&self) -> &Offers {
+        &self.offers
+    }
+}
+
+/// A quick chain.
+pub(crate) async fn chain() -> Handle {
+    let chain =
+        Options { block_time: BLOCK_TIME, finality_delay: BLOCK_TIME, ..Options::default() };
+    SimChain::start(chain).await.unwrap()
 }
 
 /// Somebody who signs payments.
@@ -49,16 +71,9 @@ impl Stage {
     /// With other settings of the facilitator.
     pub(crate) async fn with(change: impl FnOnce(&mut facilitator::Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let chain = SimChain::start(Options {
-            block_time: BLOCK_TIME,
-            finality_delay: BLOCK_TIME,
-            ..Options::default()
-        });
-        let chain = chain.await.unwrap();
-        let issue = |ccd| chain.issue(IdentitySpec::default(), Funds::ccd(ccd));
-        let (sponsor, payee) = (issue(1_000).await.unwrap(), issue(0).await.unwrap());
-        let address = |wallet: &WalletFile| codec::address(&wallet.address);
-        let (sponsor_at, payee) = (address(&sponsor), address(&payee));
+        let chain = chain().await;
+        let sponsor = chain.issue(IdentitySpec::default(), Funds::ccd(1_000)).await.unwrap();
+        let offers = Offers::open(&chain, &sponsor).await;
         let data = dir.path().join("facilitator");
         let listen = Listen::anywhere().facilitator;
         let mut settings = facilitator::Options::new(listen, data, vec![chain.url()]);
@@ -66,27 +81,91 @@ impl Stage {
         settings.jobs.expire_every = Duration::from_secs(1);
         change(&mut settings);
         let running = facilitator::start(settings.clone()).await.unwrap();
-        let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await.unwrap();
         let http = reqwest::Client::new();
-        Self { chain, running, nodes, sponsor: sponsor_at, payee, http, settings, dir }
+        Self { chain, running, offers, http, settings, dir }
     }
 
     /// Somebody with so many CCD, and 100 EURR.
     pub(crate) async fn payer(&self, ccd: u32) -> Payer {
-        self.payer_who(IdentitySpec::default(), ccd).await
+        self.offers.payer(&self.chain, ccd).await
     }
 
+    /// Somebody with these keys.
     pub(crate) async fn payer_who(&self, who: IdentitySpec, ccd: u32) -> Payer {
-        let funds = Funds::ccd(ccd).token("EURR", 100_000_000);
-        let wallet = self.chain.issue(who, funds).await.unwrap();
-        let wallet = Wallet::open(wallet, self.nodes.clone()).unwrap();
-        let next = AtomicU64::new(wallet.next_sequence_number().await.unwrap());
-        Payer { wallet, next }
+        self.offers.payer_who(&self.chain, who, ccd).await
     }
 
     /// The sponsor, paying for itself.
     pub(crate) async fn sponsor_as_payer(&self) -> Payer {
         let wallet = self.settings.sponsors.wallets[0].clone();
+        let wallet = Wallet::open(wallet, self.nodes.clone()).unwrap();
+        let next = AtomicU64::new(wallet.next_sequence_number().await.unwrap());
+        Payer { wallet, next }
+    }
+
+    /// Posts JSON and reads what a 200 says.
+    pub(crate) async fn ask(&self, path: &str, request: &Value, wait: u32) -> Value {
+        let url = format!("{}{path}", self.running.url());
+        let post = self.http.post(url).header("prefer", format!("wait={wait}")).json(request);
+        let response = post.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub(crate) async fn verify(&self, request: &Value) -> Value {
+        self.ask("/verify", request, 3).await
+    }
+
+    pub(crate) async fn settle(&self, request: &Value) -> Value {
+        self.ask("/settle", request, 30).await
+    }
+
+    /// The facilitator stops and starts again with its log.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.running.stop().await.unwrap();
+        self.running = facilitator::start(self.settings.clone()).await.unwrap();
+        self
+    }
+
+    /// Why another facilitator does not start with these settings.
+    pub(crate) async fn start_another(
+        &self,
+        change: impl FnOnce(&mut facilitator::Options),
+    ) -> String {
+        let mut settings = self.settings.clone();
+        settings.data_dir = self.dir.path().join("another");
+        change(&mut settings);
+        match facilitator::start(settings).await {
+            Ok(_) => panic!("it starts"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await.unwrap();
+        self.chain.shutdown().await;
+        drop(self.dir);
+    }
+}
+
+impl Offers {
+    /// A sponsor's, and a payee with an account of its own.
+    pub(crate) async fn open(chain: &Handle, sponsor: &WalletFile) -> Self {
+        let payee = chain.issue(IdentitySpec::default(), Funds::ccd(0)).await.unwrap();
+        let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await.unwrap();
+        let (sponsor, payee) = (codec::address(&sponsor.address), codec::address(&payee.address));
+        Self { nodes, sponsor, payee }
+    }
+
+    /// Somebody with so many CCD, and 100 EURR.
+    pub(crate) async fn payer(&self, chain: &Handle, ccd: u32) -> Payer {
+        self.payer_who(chain, IdentitySpec::default(), ccd).await
+    }
+
+    pub(crate) async fn payer_who(&self, chain: &Handle, who: IdentitySpec, ccd: u32) -> Payer {
+        let funds = Funds::ccd(ccd).token("EURR", 100_000_000);
+        let wallet = chain.issue(who, funds).await.unwrap();
         let wallet = Wallet::open(wallet, self.nodes.clone()).unwrap();
         let next = AtomicU64::new(wallet.next_sequence_number().await.unwrap());
         Payer { wallet, next }
@@ -134,58 +213,11 @@ impl Stage {
         request(offer, &json!(signed))
     }
 
-    /// Posts JSON and reads what a 200 says.
-    pub(crate) async fn ask(&self, path: &str, request: &Value, wait: u32) -> Value {
-        let url = format!("{}{path}", self.running.url());
-        let post = self.http.post(url).header("prefer", format!("wait={wait}")).json(request);
-        let response = post.send().await.unwrap();
-        let (status, text) = (response.status(), response.text().await.unwrap());
-        assert_eq!(status, 200, "{text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    pub(crate) async fn verify(&self, request: &Value) -> Value {
-        self.ask("/verify", request, 3).await
-    }
-
-    pub(crate) async fn settle(&self, request: &Value) -> Value {
-        self.ask("/settle", request, 30).await
-    }
-
     /// What the payee has received of an asset.
     pub(crate) async fn received(&self, asset: &str) -> u64 {
-        let url = vec![self.chain.url()];
-        let nodes = Nodes::connect(NodeOptions::new(url)).await.unwrap();
-        let chain = ccd402_chain::concordium::Concordium::new(nodes, Default::default());
+        let chain = Concordium::new(self.nodes.clone(), ChainOptions::default());
         let account = chain.account(&self.payee).await.unwrap().unwrap();
         account.state.balance(&asset.parse().unwrap()).units()
-    }
-
-    /// The facilitator stops and starts again with its log.
-    pub(crate) async fn restart(mut self) -> Self {
-        self.running.stop().await.unwrap();
-        self.running = facilitator::start(self.settings.clone()).await.unwrap();
-        self
-    }
-
-    /// Why another facilitator does not start with these settings.
-    pub(crate) async fn start_another(
-        &self,
-        change: impl FnOnce(&mut facilitator::Options),
-    ) -> String {
-        let mut settings = self.settings.clone();
-        settings.data_dir = self.dir.path().join("another");
-        change(&mut settings);
-        match facilitator::start(settings).await {
-            Ok(_) => panic!("it starts"),
-            Err(error) => format!("{error:#}"),
-        }
-    }
-
-    pub(crate) async fn stop(self) {
-        self.running.stop().await.unwrap();
-        self.chain.shutdown().await;
-        drop(self.dir);
     }
 }
 

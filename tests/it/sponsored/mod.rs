@@ -1,5 +1,6 @@
 //! Sponsored payments through HTTP, from the payer's signature to the block.
 
+mod crash;
 mod flights;
 mod kit;
 mod rules;
