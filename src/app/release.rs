@@ -20,9 +20,12 @@ impl Facilitator {
         id: VerificationId,
         reservation: ReservationId,
     ) -> Result<Result<(), Rejection>, Error> {
-        let state = self.load(id).await?;
-        if state.is_none_or(|state| state.tenant != *tenant) {
+        let state = self.load(id).await?.filter(|state| state.tenant == *tenant);
+        let Some(state) = state else {
             return Ok(Err(Rejection::of(ReasonCode::VerificationNotFound)));
+        };
+        if state.payment.sponsored.is_some() {
+            return self.release_hold(&state, reservation).await;
         }
         let cause = uuid_of(&[b"release", reservation.0.as_bytes()]);
         let executed = self.execute(id, Command::Release { reservation }, cause).await?;

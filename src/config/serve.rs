@@ -122,7 +122,7 @@ pub struct Settings {
     #[arg(long, env = "CCD402_SPONSOR_BALANCE_MIN", value_name = "CCD")]
     #[schemars(with = "Option<String>")]
     pub sponsor_balance_min: Option<Money>,
-    /// How long a sponsored payment is held between /verify and /settle [default: 5m]
+    /// How long a sponsored payment is held between /verify and /settle [default: 60s]
     #[arg(long, env = "CCD402_SPONSOR_HOLD", value_name = "TIME")]
     pub sponsor_hold: Option<Span>,
 }

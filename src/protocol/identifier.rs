@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    fn read(info: Value) -> Result<Option<String>, BadIdentifier> {
+    fn read(info: &Value) -> Result<Option<String>, BadIdentifier> {
         let extensions = json!({ "payment-identifier": { "info": info, "schema": {} } });
         let body = json!({ "x402Version": 2, "paymentPayload": { "extensions": extensions } });
         of(body.to_string().as_bytes())
@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn an_identifier_is_read_where_it_is_one() {
         let id = "pay_7d5d747be160e280";
-        assert_eq!(read(json!({ "required": false, "id": id })), Ok(Some(id.to_owned())));
-        assert_eq!(read(json!({ "required": false })), Ok(None));
-        assert_eq!(read(json!({ "required": true })), Err(BadIdentifier::Missing));
+        assert_eq!(read(&json!({ "required": false, "id": id })), Ok(Some(id.to_owned())));
+        assert_eq!(read(&json!({ "required": false })), Ok(None));
+        assert_eq!(read(&json!({ "required": true })), Err(BadIdentifier::Missing));
         for bad in ["too-short", "has spaces in it ok", &"x".repeat(129)] {
-            assert_eq!(read(json!({ "id": bad })), Err(BadIdentifier::NotOne), "{bad}");
+            assert_eq!(read(&json!({ "id": bad })), Err(BadIdentifier::NotOne), "{bad}");
         }
     }
 

@@ -29,6 +29,7 @@ use crate::idempotency::Keyed;
 use crate::ports::log::{Append, AppendError, StreamId};
 use crate::sponsored::Sponsors;
 use crate::sponsored::preflight::Cleared;
+use crate::sponsored::release::reservation;
 use crate::verify::Call;
 
 /// How often a hold is decided anew because another payment of the payer was held first.
@@ -121,7 +122,10 @@ impl Facilitator {
             let held = HeldPayment::waiting(handed.id, &written, until);
             let mut appends = vec![self.beginning(handed.id, call, keyed, &written)];
             appends.extend(held.map(|held| self.holding(&payment, cleared, held)));
-            appends.extend(self.recording(keyed, crate::verify::recorded(handed.id, keyed, None)));
+            appends.extend(self.recording(
+                keyed,
+                crate::verify::recorded(handed.id, keyed, Some(reservation(handed.id))),
+            ));
             match self.log.append(appends).await {
                 Ok(_) => {
                     sponsors.book.promise(handed.id, payment.sponsor.account(), fee_max);

@@ -8,6 +8,7 @@
 mod book;
 mod hold;
 mod preflight;
+mod release;
 mod restore;
 mod send;
 mod settle;
@@ -47,7 +48,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            hold: TimeDelta::minutes(5),
+            hold: TimeDelta::seconds(60),
             budget_per_day: None,
             balance_min: Amount::from_units(0),
         }

@@ -14,6 +14,7 @@ use crate::facilitator::Facilitator;
 use crate::idempotency::Keyed;
 use crate::ports::log::AppendError;
 use crate::sponsored::Sponsors;
+use crate::sponsored::release::reservation;
 use crate::verify::{Call, recorded};
 
 /// How often a hold is renewed anew because another payment of the payer was held first.
@@ -43,7 +44,7 @@ impl Facilitator {
             Err(error) => return Err(error),
         };
         if held.is_new {
-            return Ok(Answer::about(&held.state, Ok(None)));
+            return Ok(yes(&held.state));
         }
         let state = held.state;
         match self.still_good(sponsors, &state).await? {
@@ -101,7 +102,7 @@ impl Facilitator {
 
     /// Says yes, and records it under the call's key, if it carries one.
     async fn approve(&self, keyed: Keyed<'_>, state: &Verification) -> Result<Answer, Error> {
-        let appends = self.recording(keyed, recorded(state.id, keyed, None));
+        let appends = self.recording(keyed, recorded(state.id, keyed, Some(reservation(state.id))));
         if !appends.is_empty() {
             match self.log.append(appends).await {
                 Ok(_) => {}
@@ -111,6 +112,10 @@ impl Facilitator {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Answer::about(state, Ok(None)))
+        Ok(yes(state))
     }
+}
+
+fn yes(state: &Verification) -> Answer {
+    Answer::about(state, Ok(Some(reservation(state.id))))
 }

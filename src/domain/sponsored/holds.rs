@@ -94,6 +94,14 @@ impl Holds {
         self
     }
 
+    /// Without a payment; none if it is not held.
+    #[must_use]
+    pub fn without(mut self, verification: VerificationId) -> Option<Self> {
+        let before = self.0.len();
+        self.0.retain(|held| held.verification != verification);
+        (self.0.len() < before).then_some(self)
+    }
+
     /// The event that says so.
     #[must_use]
     pub fn event(self, network: NetworkId, payer: AccountAddress) -> HoldsChanged {
@@ -171,6 +179,8 @@ mod tests {
         let again = holds.clone().with(held(5, 99));
         assert_eq!(numbers(&again), [4, 5, 6]);
         assert_eq!(again.of(held(5, 0).verification).unwrap().until, at(99));
+        assert_eq!(numbers(&again.clone().without(held(5, 0).verification).unwrap()), [4, 6]);
+        assert_eq!(again.clone().without(held(7, 0).verification), None);
         let others = again.others(held(5, 0).verification);
         assert_eq!(others.iter().map(|hold| hold.sequence_number).collect::<Vec<_>>(), [4, 6]);
     }

@@ -124,6 +124,36 @@ async fn a_hold_ends_with_its_time_and_may_be_taken_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_given_back_is_free_at_once() {
+    let stage = Stage::new().await;
+    let payer = stage.payer(100).await;
+    let (offer, order) = (stage.offer("CCD"), stage.order("CCD"));
+    let number = payer.wallet.next_sequence_number().await.unwrap();
+    let first = stage.numbered(&payer, &offer, &order, number).await;
+    let held = stage.verify(&first).await;
+    let mut later = order.clone();
+    later.expires_at += chrono::TimeDelta::seconds(1);
+    let second = stage.numbered(&payer, &offer, &later, number).await;
+    assert_eq!(stage.verify(&second).await["isValid"], false);
+    let (id, reservation) = (&held["extra"]["verification"], &held["extra"]["reservation"]);
+    let release = |reservation: serde_json::Value| {
+        let url = stage.running.url();
+        let url = format!("{url}/v1/verifications/{}/release", id.as_str().unwrap());
+        stage.http.post(url).json(&json!({ "reservation": reservation })).send()
+    };
+    let another = json!("00000000-0000-4000-8000-000000000000");
+    assert_eq!(release(another).await.unwrap().status(), 409);
+    for _ in 0..2 {
+        let released = release(reservation.clone()).await.unwrap();
+        assert!(released.status().is_success(), "{released:?}");
+    }
+    assert_eq!(stage.verify(&second).await["isValid"], true);
+    assert_eq!(stage.settle(&second).await["success"], true);
+    assert_eq!(stage.verify(&first).await["invalidReason"], "preflight_nonce_mismatch");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payer_that_is_known_costs_no_node_a_call() {
     let stage = Stage::new().await;
     let payer = stage.payer(500).await;
