@@ -6,3 +6,4 @@ pub mod queue;
 pub mod read_model;
 pub mod sample;
 pub mod scripted;
+pub mod sponsors;

@@ -12,6 +12,7 @@ mod keys;
 mod node;
 mod reconcile;
 mod settle;
+mod sponsored;
 mod submit;
 mod support;
 mod tenants;

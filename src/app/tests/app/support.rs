@@ -6,10 +6,12 @@ use std::time::Duration;
 use ccd402_app::answer::Answer;
 use ccd402_app::contract::payments::{Handed, block, block_ref, policy};
 use ccd402_app::contract::scripted::{DrivenClock, ScriptedChain};
+use ccd402_app::contract::sponsors::ScriptedSponsors;
 use ccd402_app::error::Error;
 use ccd402_app::facilitator::{Facilitator, Options};
 use ccd402_app::idempotency::IdempotencyKey;
 use ccd402_app::ports::log::EventLog;
+use ccd402_app::sponsored::Options as Sponsored;
 use ccd402_app::submit::Submitted;
 use ccd402_app::verify::Call;
 use ccd402_domain::ids::{ReservationId, VerificationId};
@@ -63,6 +65,18 @@ impl Bench {
     /// Another facilitator over the same log, chain and clock: after a restart, or beside it.
     pub(crate) fn another(&self) -> Arc<Facilitator> {
         facilitator(&self.log, &self.chain, &self.clock, &self.options)
+    }
+
+    /// One that sponsors, over the same log, chain and clock.
+    pub(crate) fn sponsoring(
+        &self,
+        sponsors: &Arc<ScriptedSponsors>,
+        options: Sponsored,
+    ) -> Arc<Facilitator> {
+        let log: Arc<dyn EventLog> = self.log.clone();
+        let clock = Arc::new(self.clock.clone());
+        let facilitator = Facilitator::new(log, self.chain.clone(), clock, self.options.clone());
+        Arc::new(facilitator.sponsoring(sponsors.clone(), options))
     }
 
     /// The next block, paying these.
