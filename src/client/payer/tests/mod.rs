@@ -5,7 +5,9 @@ mod crash;
 mod hostile;
 mod refusals;
 mod server;
+mod sponsored;
 mod story;
+mod ways;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
