@@ -3,6 +3,7 @@
 mod crash;
 mod flights;
 mod kit;
+mod pay;
 mod rules;
 mod settle;
 mod sponsors;
