@@ -72,11 +72,10 @@ pub enum Error {
     /// Another run with this wallet did not come to its end in time. Nothing was sent.
     #[error("another run is paying with this wallet; try again when it is done")]
     Busy,
-    /// A sponsored payment that another run left behind may still take the next sequence number.
-    /// Nothing was signed.
+    /// A sponsored payment of the wallet is not decided yet and comes first. Nothing was signed.
     #[error(
-        "{payment} for {url} was left behind and is not decided yet; run that request again, or \
-         wait until {expires_at}"
+        "{payment} for {url} is not decided yet and comes first; run that request again, or wait \
+         until {expires_at}"
     )]
     InTheWay {
         /// Which payment.

@@ -14,7 +14,7 @@ use crate::payer::Payer;
 use crate::payer::answer::{Answer, Closing};
 use crate::payer::error::Error;
 use crate::payer::exchange::Presented;
-use crate::payer::flights::NODES_APART_MAX;
+use crate::payer::flights::{EXPIRED, NODES_APART_MAX};
 use crate::payer::journal::{Claim, Lock};
 use crate::payer::options::Step;
 use crate::payer::record::{Id, Means, Open, Record, State};
@@ -160,9 +160,7 @@ impl<'a> Finish<'a> {
         if reached > expires_at + NODES_APART_MAX {
             // Asked again, because it may have become final between the two questions.
             return match wallet.status(&transfer.hash).await {
-                Ok(TransferStatus::Unknown) => {
-                    Err(self.close("it expired and was never included in a block").await?)
-                }
+                Ok(TransferStatus::Unknown) => Err(self.close(EXPIRED).await?),
                 Ok(known) => self.is_known(known).await.map(|()| None),
                 Err(error) => Ok(Some(Later::because(error.to_string()))),
             };

@@ -14,11 +14,15 @@ use crate::payer::answer::blocking;
 use crate::payer::error::Error;
 use crate::payer::journal::{self, Journal, Lock};
 use crate::payer::offer::How;
+use crate::payer::options::Step;
 use crate::payer::record::{Record, State};
 
 /// How far the nodes of one wallet may lie apart: a payment is given up this long after the chain
 /// has passed its expiry.
 pub(crate) const NODES_APART_MAX: TimeDelta = TimeDelta::seconds(30);
+
+/// Why a payment is closed that can never come.
+pub(crate) const EXPIRED: &str = "it expired and was never included in a block";
 
 /// The sponsored payments of a wallet that the chain may still take, and that no node counts yet.
 #[derive(Debug, Default)]
@@ -58,19 +62,41 @@ impl Flights {
 
 impl Payer {
     /// What is on its way now. A payment whose content came counts, too: its server may settle it
-    /// after it has answered.
+    /// after it has answered. One that was left behind and can never come is closed, before its
+    /// number is signed for again: the two could not be told apart on chain.
     pub(crate) async fn flights(&self, lock: &Lock) -> Result<Flights, Error> {
-        let (journal, lock, payer) = (self.journal.clone(), lock.clone(), self.wallet.address());
-        let mut flights = blocking(move || found(&journal, &lock, &payer)).await?;
-        if flights.is_empty() {
+        let (journal, taken, payer) = (self.journal.clone(), lock.clone(), self.wallet.address());
+        let found = blocking(move || found(&journal, &taken, &payer)).await?;
+        if found.is_empty() {
             return Ok(Flights::default());
         }
+        // The time first: a number that is free after the payment has expired stays free of it.
         let reached = self.wallet.time_finalized().await?;
         let next = self.wallet.next_number().await?;
-        flights.retain(|Flight { record, .. }| {
-            record.sequence_number() >= Some(next) && reached <= record.expires_at + NODES_APART_MAX
-        });
+        let mut flights = Vec::new();
+        for flight in found {
+            let record = &flight.record;
+            if record.sequence_number() < Some(next) {
+                continue;
+            }
+            let has_expired = reached > record.expires_at + NODES_APART_MAX;
+            if has_expired && flight.is_left_behind {
+                self.close_expired(lock, flight.record).await?;
+            } else if !has_expired || record.is_open() {
+                flights.push(flight);
+            }
+        }
         Ok(Flights(flights))
+    }
+
+    async fn close_expired(&self, lock: &Lock, record: Record) -> Result<(), Error> {
+        let (journal, lock, payment) = (self.journal.clone(), lock.clone(), record.id());
+        let claim = blocking(move || journal.claim(&lock, &payment)).await?.ok_or(Error::Busy)?;
+        let (at, reason) = (self.now(), EXPIRED.to_owned());
+        self.write(record.closed(State::Failed { at, reason: reason.clone() })).await?;
+        drop(claim);
+        self.tell(Step::Closed { payment, reason });
+        Ok(())
     }
 }
 

@@ -46,6 +46,10 @@ impl Payer {
         self.tell(Step::Quoted(Box::new(plan.quote.clone())));
         self.consented(&plan).await?;
         // Whoever was asked may have thought for long.
+        let flights = self.flights(lock).await?;
+        if let Some(other) = flights.in_the_way_of(&plan.terms.how) {
+            return Ok(Signed::InTheWay(Box::new(other.clone())));
+        }
         let expires_at = offer::renewed(&plan.terms, &self.wanted(&resource))?;
         let pays = match plan.terms.how {
             How::Hash { digest } => self.sign_transfer(&plan, digest).await?,

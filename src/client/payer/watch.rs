@@ -7,7 +7,7 @@
 use ccd402_domain::ids::TransactionHash;
 use ccd402_domain::transaction::Outcome;
 
-use crate::payer::flights::NODES_APART_MAX;
+use crate::payer::flights::{EXPIRED, NODES_APART_MAX};
 use crate::payer::record::{Means, Record};
 use crate::payer::wallet::{self, Numbered, Wallet};
 
@@ -32,9 +32,7 @@ pub(crate) async fn fate(wallet: &dyn Wallet, record: &Record) -> Result<Fate, w
     let reached = wallet.time_finalized().await?;
     Ok(match wallet.numbered(sequence_number).await? {
         Some(numbered) => by_number(record, numbered),
-        None if reached > record.expires_at + NODES_APART_MAX => {
-            Fate::Never("it expired and was never included in a block".to_owned())
-        }
+        None if reached > record.expires_at + NODES_APART_MAX => Fate::Never(EXPIRED.to_owned()),
         None => Fate::Open,
     })
 }

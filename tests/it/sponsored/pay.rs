@@ -330,7 +330,7 @@ async fn the_program_pays_what_is_sponsored_unless_it_is_told_not_to() {
     let shop = Shop::open(&stage, &["EURR"], 30).await;
     let dir = tempfile::tempdir().unwrap();
     let (file, node, url) = (dir.path().join("payer.json"), stage.chain.url(), shop.url("report"));
-    let funds = Funds::ccd(0).token("EURR", PRICE);
+    let funds = Funds::ccd(0).token("EURR", 3 * PRICE);
     let wallet = stage.chain.issue(IdentitySpec::default(), funds).await.unwrap();
     wallet.write(&file).unwrap();
     let wallet = arg(&file);
@@ -348,6 +348,16 @@ async fn the_program_pays_what_is_sponsored_unless_it_is_told_not_to() {
     assert_eq!((&steps[1]["step"], steps[1]["digest"].is_string()), (&json!("recorded"), true));
     assert!(steps.iter().all(|step| step["step"] != "sent"), "{result}");
     assert_eq!(stage.received("EURR").await, PRICE);
+    // Two runs at once, for two resources: neither waits for the other, nor signs its number.
+    let urls = [shop.url("one"), shop.url("two")];
+    let [one, two] = urls.each_ref().map(|url| {
+        let pay = ["pay", url, "--wallet", wallet, "--node", &node, "--max-amount", "5 EURR"];
+        async move { run(&pay).await }
+    });
+    let (one, two) = tokio::join!(one, two);
+    assert_eq!((one.stdout.as_str(), two.stdout.as_str()), (CONTENT, CONTENT), "{one:?} {two:?}");
+    assert!(one.stderr.contains("nothing for the chain"), "{}", one.stderr);
+    assert_eq!((shop.payments(), stage.received("EURR").await), (3, 3 * PRICE));
     let wrong = run(&[&pay[..], &["--way", "cash"]].concat()).await;
     assert_eq!(wrong.code, 2, "{wrong:?}");
     stage.stop().await;

@@ -113,3 +113,77 @@ impl From<record::Record> for Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn file(change: impl FnOnce(&mut Value)) -> Result<record::Record, String> {
+        let account = AccountAddress::from_bytes([1; 32]);
+        let mut file = json!({
+            "version": 1,
+            "resource": { "method": "GET", "url": "https://shop.example/" },
+            "network": "ccd:07070707070707070707070707070707",
+            "payer": account, "payTo": account, "asset": "CCD", "amount": "5", "offer": {},
+            "digest": "11".repeat(32), "hash": "22".repeat(32),
+            "expiresAt": "2026-11-22T12:00:00Z", "createdAt": "2026-11-22T11:00:00Z",
+            "open": {
+                "x402Version": 2, "header": "abc",
+                "transfer": { "hash": "22".repeat(32), "bytes": "AAEC" },
+            },
+            "state": "unfinished",
+        });
+        change(&mut file);
+        let read: record::Record =
+            serde_json::from_value(file.clone()).map_err(|error| error.to_string())?;
+        assert_eq!(serde_json::to_value(&read).unwrap(), file, "it is written as it was read");
+        Ok(read)
+    }
+
+    fn sponsored(file: &mut Value) {
+        let account = AccountAddress::from_bytes([1; 32]);
+        file["sponsored"] = json!({ "sponsor": account, "sequenceNumber": 7 });
+        let fields = file.as_object_mut().unwrap();
+        fields.remove("hash");
+        fields["open"].as_object_mut().unwrap().remove("transfer");
+    }
+
+    #[test]
+    fn records_of_both_ways_are_written_as_they_are_read() {
+        let transfer = file(|_| {}).unwrap();
+        assert_eq!(transfer.id().to_string(), format!("transfer {}", "22".repeat(32)));
+        let sponsored = file(sponsored).unwrap();
+        assert_eq!(sponsored.id().to_string(), format!("sponsored payment {}", "11".repeat(32)));
+        assert_eq!(sponsored.sequence_number(), Some(7));
+    }
+
+    #[test]
+    fn parts_that_disagree_are_refused() {
+        type Change = fn(&mut Value);
+        let table: &[(&str, Change)] = &[
+            ("version 2", |file| file["version"] = json!(2)),
+            ("one way of paying", |file| {
+                sponsored(file);
+                file["hash"] = json!("22".repeat(32));
+            }),
+            ("one way of paying", |file| {
+                file.as_object_mut().unwrap().remove("hash");
+            }),
+            ("disagree", |file| {
+                file.as_object_mut().unwrap().remove("open");
+            }),
+            ("disagree", |file| {
+                let transfer = file["open"]["transfer"].clone();
+                sponsored(file);
+                file["open"]["transfer"] = transfer;
+            }),
+            ("unknown field", |file| file["more"] = json!(1)),
+        ];
+        for (text, change) in table {
+            let error = file(change).unwrap_err();
+            assert!(error.contains(text), "{text}: {error}");
+        }
+    }
+}

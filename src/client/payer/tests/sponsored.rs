@@ -66,7 +66,7 @@ async fn either_version_hands_in_what_is_signed_and_sends_nothing() {
         let paid = answer.payment.unwrap();
         let hash = paid.record.transaction().unwrap();
         assert_eq!(paid.receipt.unwrap().transaction, hash.to_string());
-        assert_eq!(world.records(), [paid.record.clone()]);
+        assert_eq!(world.records(), std::slice::from_ref(&paid.record));
         assert!(matches!(paid.record.state, State::Paid { .. }));
         {
             let state = world.chain.state();
@@ -145,6 +145,20 @@ async fn what_expired_is_closed_when_that_is_certain_and_only_then_paid_anew() {
     let (answer, _) = world.run().await.unwrap();
     assert_ne!(answer.payment.unwrap().record.id(), first);
     assert_eq!((world.numbers(), world.paid()), (vec![1, 1], 1));
+}
+
+#[tokio::test]
+async fn a_number_is_signed_for_again_only_after_its_first_payment_is_closed() {
+    let world = start().await;
+    world.dies_with_the_payment_written().await;
+    world.clock.advance(TimeDelta::seconds(330));
+    let other = format!("{}&other=1", world.server.url());
+    world.payer(world.options()).get(&other).await.unwrap().bytes(100).await.unwrap();
+    assert_eq!(world.numbers(), [1, 1]);
+    // The same sponsor, price and number: the first must not be taken for paid by the second.
+    let (_, content) = world.run().await.unwrap();
+    assert_eq!((content.as_str(), world.numbers()), (CONTENT, vec![1, 1, 2]));
+    assert_eq!((world.paid(), world.headers().len()), (2, 2));
 }
 
 #[tokio::test]

@@ -63,22 +63,27 @@ const PROVEN: Demand = |required| {
     }
 };
 
-/// What of the wallet is changed, and what is taken: asset, units, whether it is sponsored.
-const TABLE: &[(&str, Demand, Setup, (&str, u64, bool))] = &[
-    ("at one price the sponsored one", BOTH, |_| {}, ("CCD", 1_500_000, true)),
-    ("the fee is cheaper than the sponsor", SPONSOR_IS_DEAR, |_| {}, ("CCD", 1_500_000, false)),
+/// What is taken: asset, units, whether it is sponsored.
+type Taken = (&'static str, u64, bool);
+/// What is offered, what of the wallet is changed, what is taken.
+type Row = (&'static str, Demand, Setup, Taken);
+
+const TABLE: &[Row] = &[
+    ("at one price the sponsored one", BOTH, |_| {}, CCD_SPONSORED),
+    ("the fee is cheaper than the sponsor", SPONSOR_IS_DEAR, |_| {}, CCD_HASH),
     ("a dear sponsor, and no CCD for either", DEAR_TOKEN, |w| set(w, "CCD", 5), EURR_DEAR),
-    ("the server's order between assets", ASSETS, |_| {}, ("CCD", 1_500_000, false)),
-    ("without CCD", ASSETS, |world| set(world, "CCD", 0), ("EURR", 2_000_000, true)),
-    ("without CCD for the fee", TOKENS, |world| set(world, "CCD", 0), ("EURR", 2_000_000, true)),
+    ("the server's order between assets", ASSETS, |_| {}, CCD_HASH),
+    ("without CCD", ASSETS, |world| set(world, "CCD", 0), EURR_SPONSORED),
+    ("without CCD for the fee", TOKENS, |world| set(world, "CCD", 0), EURR_SPONSORED),
     ("the price but not the fee", BOTH, |world| set(world, "CCD", 1_500_000), CCD_SPONSORED),
-    ("the cheaper of two", CHEAPER, |_| {}, ("EURR", 2_000_000, true)),
-    ("only the other is affordable", CHEAPER, |w| set(w, "EURR", 2_500_000), EURR_SPONSORED),
-    ("a proof goes with a hash alone", PROVEN, |_| {}, ("CCD", 1_500_000, false)),
+    ("the cheaper of two", CHEAPER, |_| {}, EURR_SPONSORED),
+    ("only one is affordable", CHEAPER, |world| set(world, "EURR", 2_500_000), EURR_SPONSORED),
+    ("a proof goes with a hash alone", PROVEN, |_| {}, CCD_HASH),
 ];
-const CCD_SPONSORED: (&str, u64, bool) = ("CCD", 1_500_000, true);
-const EURR_DEAR: (&str, u64, bool) = ("EURR", 3_000_000, true);
-const EURR_SPONSORED: (&str, u64, bool) = ("EURR", 2_000_000, true);
+const CCD_HASH: Taken = ("CCD", 1_500_000, false);
+const CCD_SPONSORED: Taken = ("CCD", 1_500_000, true);
+const EURR_DEAR: Taken = ("EURR", 3_000_000, true);
+const EURR_SPONSORED: Taken = ("EURR", 2_000_000, true);
 
 type Setup = fn(&World);
 
