@@ -111,7 +111,7 @@ impl Payer {
                 return Ok(Answer::unpaid(response, self.options.idle_timeout));
             }
             let demand = self.exchange.demand(response).await;
-            match self.sign(request, demand, &lock).await? {
+            match Box::pin(self.sign(request, demand, &lock)).await? {
                 Signed::Written(record, claim) => {
                     let held = Held::of(&record, claim, lock);
                     return Finish::new(self, request, *record).run(held).await;
