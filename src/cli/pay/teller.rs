@@ -143,7 +143,7 @@ fn hint(error: &Error) -> &'static str {
     match error {
         Error::NoLimit(_) => " with --max-amount, or run it on a terminal to be asked",
         Error::OverLimit { .. } => "; --max-amount says how much may be spent",
-        Error::Refused { .. } => "; --pay-again gives it up and pays anew",
+        Error::Refused { payment: Id::Hash(_), .. } => "; --pay-again gives it up and pays anew",
         _ => "",
     }
 }

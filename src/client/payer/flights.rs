@@ -15,7 +15,7 @@ use crate::payer::error::Error;
 use crate::payer::journal::{self, Journal, Lock};
 use crate::payer::offer::How;
 use crate::payer::options::Step;
-use crate::payer::record::{Record, State};
+use crate::payer::record::{Id, Record, State};
 
 /// How far the nodes of one wallet may lie apart: a payment is given up this long after the chain
 /// has passed its expiry.
@@ -81,7 +81,7 @@ impl Payer {
             }
             let has_expired = reached > record.expires_at + NODES_APART_MAX;
             if has_expired && flight.is_left_behind {
-                self.close_expired(lock, flight.record).await?;
+                self.close_expired(lock, record.id()).await?;
             } else if !has_expired || record.is_open() {
                 flights.push(flight);
             }
@@ -89,9 +89,10 @@ impl Payer {
         Ok(Flights(flights))
     }
 
-    async fn close_expired(&self, lock: &Lock, record: Record) -> Result<(), Error> {
-        let (journal, lock, payment) = (self.journal.clone(), lock.clone(), record.id());
-        let claim = blocking(move || journal.claim(&lock, &payment)).await?.ok_or(Error::Busy)?;
+    async fn close_expired(&self, lock: &Lock, payment: Id) -> Result<(), Error> {
+        let (journal, lock) = (self.journal.clone(), lock.clone());
+        let taken = blocking(move || journal.take(&lock, &payment)).await?;
+        let Some((record, claim)) = taken else { return Ok(()) };
         let (at, reason) = (self.now(), EXPIRED.to_owned());
         self.write(record.closed(State::Failed { at, reason: reason.clone() })).await?;
         drop(claim);

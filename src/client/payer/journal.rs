@@ -121,15 +121,24 @@ impl Journal {
         let mut records: Vec<_> = self.records()?.into_iter().filter(is_wanted).collect();
         records.sort_by_key(|record| record.created_at);
         for record in records {
-            let id = record.id();
-            let Some(claim) = self.claim(wallet, &id)? else { continue };
-            // Read again: whoever worked on it may have closed it since.
-            match read(&self.path(&id, SUFFIX))? {
-                Some(record) if record.is_open() => return Ok(Some((record, claim))),
-                _ => self.unlock(&id)?,
+            if let Some(taken) = self.take(wallet, &record.id())? {
+                return Ok(Some(taken));
             }
         }
         Ok(None)
+    }
+
+    /// An open payment with its lock; `None` while another run works on it, and once it is closed.
+    ///
+    /// # Errors
+    /// Where its record cannot be read.
+    pub fn take(&self, wallet: &Lock, id: &Id) -> Result<Option<(Record, Claim)>, Error> {
+        let Some(claim) = self.claim(wallet, id)? else { return Ok(None) };
+        // Read now: whoever worked on it may have closed it a moment ago.
+        match read(&self.path(id, SUFFIX))? {
+            Some(record) if record.is_open() => Ok(Some((record, claim))),
+            _ => self.unlock(id).map(|()| None),
+        }
     }
 
     /// Whether nobody works on an open payment.

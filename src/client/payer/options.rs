@@ -27,8 +27,8 @@ pub struct Options {
     pub pay_again: bool,
     /// How long to wait for the payment to be accepted. Default 120 s.
     pub timeout: Duration,
-    /// How long to wait for another run with the same wallet, or for a payment of its that was left
-    /// behind and is in the way. Default 150 s.
+    /// How long to wait for another run with the same wallet, or for a payment that one left behind
+    /// and that comes first. Default 150 s.
     pub lock_timeout: Duration,
     /// How long a connection, and each piece of the content, may take. Default 30 s.
     pub idle_timeout: Duration,

@@ -116,6 +116,23 @@ async fn a_pending_settlement_is_presented_again_with_the_same_header() {
 }
 
 #[tokio::test]
+async fn a_code_is_read_beside_words() {
+    let world = start().await;
+    let words = || {
+        let settled = serde_json::json!({
+            "success": false, "errorReason": "settlement_pending", "transaction": "", "network": "",
+        });
+        let settled = header::encode(&settled).unwrap();
+        let response = axum::response::Response::builder().status(402);
+        let body = r#"{"x402Version":1,"accepts":[],"error":"Settlement failed: try later"}"#;
+        response.header(header::PAYMENT_RESPONSE, settled).body(body.into()).unwrap()
+    };
+    world.server.state().script.push_back(Scripted::Raw(Box::new(words)));
+    world.run().await.unwrap();
+    assert_eq!((world.headers().len(), world.paid()), (1, 1));
+}
+
+#[tokio::test]
 async fn an_answer_that_was_lost_is_no_reason_to_pay_again() {
     for scripted in [Scripted::TakeAndHang, Scripted::TakeAndBreak] {
         let world = start().await;
