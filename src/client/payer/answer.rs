@@ -108,8 +108,12 @@ impl Answer {
         };
         let closed = record.closed(State::Paid { at: clock(), receipt });
         let written = closed.clone();
-        blocking(move || journal.write(&written)).await?;
-        drop(held);
+        let write = move || {
+            let written = journal.write(&written);
+            drop(held);
+            written
+        };
+        blocking(write).await?;
         if let Some(payment) = &mut self.payment {
             payment.record = closed;
         }

@@ -31,6 +31,7 @@ pub(crate) struct Finish<'a> {
     request: &'a Request,
     record: Record,
     open: Open,
+    held: Held,
     deadline: Instant,
     is_sent: bool,
     is_final: bool,
@@ -43,7 +44,7 @@ pub(crate) struct Finish<'a> {
 
 /// What a run holds while it works on a payment: the payment's lock, and the wallet's as long as
 /// nobody else may sign. After a transfer of the payer's own the next one is signed when it is done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Held {
     _payment: Claim,
     _wallet: Option<Lock>,
@@ -70,7 +71,7 @@ impl Later {
 
 impl<'a> Finish<'a> {
     /// For an open record; the deadline starts now.
-    pub(crate) fn new(payer: &'a Payer, request: &'a Request, record: Record) -> Self {
+    pub(crate) fn new(payer: &'a Payer, request: &'a Request, record: Record, held: Held) -> Self {
         let open = record.open.clone().expect("an open record holds what finishes it");
         let deadline = Instant::now() + payer.options.timeout;
         Self {
@@ -78,6 +79,7 @@ impl<'a> Finish<'a> {
             request,
             record,
             open,
+            held,
             deadline,
             is_sent: false,
             is_final: false,
@@ -87,19 +89,24 @@ impl<'a> Finish<'a> {
     }
 
     /// As [`Finish::new`], for a record that an earlier run left behind.
-    pub(crate) fn resumed(payer: &'a Payer, request: &'a Request, record: Record) -> Self {
-        Self { broke_off: true, must_look: true, ..Self::new(payer, request, record) }
+    pub(crate) fn resumed(
+        payer: &'a Payer,
+        request: &'a Request,
+        record: Record,
+        held: Held,
+    ) -> Self {
+        Self { broke_off: true, must_look: true, ..Self::new(payer, request, record, held) }
     }
 
     /// Until the payment is accepted, refused, closed, or time is up.
-    pub(crate) async fn run(mut self, held: Held) -> Result<Answer, Error> {
+    pub(crate) async fn run(mut self) -> Result<Answer, Error> {
         let Accepted { response, receipt } = self.accepted().await?;
         let closing = Closing {
             journal: self.payer.journal.clone(),
             record: self.record,
             receipt,
             clock: self.payer.options.clock.clone(),
-            held,
+            held: self.held,
         };
         Ok(Answer::paid(response, self.payer.options.idle_timeout, closing))
     }
@@ -251,7 +258,7 @@ impl<'a> Finish<'a> {
             return Err(Error::Spent { payment: self.id() });
         }
         self.record.state = State::Refused { code: code.clone(), since };
-        self.payer.write(self.record.clone()).await?;
+        self.payer.write(self.record.clone(), self.held.clone()).await?;
         if is_used && self.broke_off {
             return Ok(Later::because("the payment is held for an attempt that broke off"));
         }
@@ -273,7 +280,7 @@ impl<'a> Finish<'a> {
     async fn close(&mut self, reason: &str) -> Result<Error, Error> {
         let (at, reason) = (self.payer.now(), reason.to_owned());
         let closed = self.record.clone().closed(State::Failed { at, reason: reason.clone() });
-        self.payer.write(closed).await?;
+        self.payer.write(closed, self.held.clone()).await?;
         self.payer.tell(Step::Closed { payment: self.id(), reason: reason.clone() });
         Ok(Error::Closed { payment: self.id(), reason })
     }

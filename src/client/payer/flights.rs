@@ -94,8 +94,8 @@ impl Payer {
         let taken = blocking(move || journal.take(&lock, &payment)).await?;
         let Some((record, claim)) = taken else { return Ok(()) };
         let (at, reason) = (self.now(), EXPIRED.to_owned());
-        self.write(record.closed(State::Failed { at, reason: reason.clone() })).await?;
-        drop(claim);
+        let closed = record.closed(State::Failed { at, reason: reason.clone() });
+        self.write(closed, claim).await?;
         self.tell(Step::Closed { payment, reason });
         Ok(())
     }

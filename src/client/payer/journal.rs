@@ -35,16 +35,17 @@ pub struct Journal {
     directory: PathBuf,
 }
 
-/// Held by the one run that may sign; given back when it is dropped or the process ends.
+/// Held by the one run that may sign; given back when it is dropped, with all its clones, or the
+/// process ends.
 #[derive(Debug, Clone)]
 pub struct Lock {
     _file: Arc<File>,
 }
 
 /// Held by the one run that works on a payment; given back in the same way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claim {
-    _file: File,
+    _file: Arc<File>,
 }
 
 /// The journal cannot be used, so nothing may be paid.
@@ -102,7 +103,7 @@ impl Journal {
     /// # Errors
     /// Where the file system fails.
     pub fn claim(&self, _wallet: &Lock, id: &Id) -> Result<Option<Claim>, Error> {
-        Ok(locked(&self.path(id, SUFFIX_LOCK))?.map(|file| Claim { _file: file }))
+        Ok(locked(&self.path(id, SUFFIX_LOCK))?.map(|file| Claim { _file: Arc::new(file) }))
     }
 
     /// The payment for this resource by this account that was left behind, the oldest first.

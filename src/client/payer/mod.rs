@@ -93,7 +93,7 @@ impl Payer {
             if let Some((record, claim)) = self.unfinished(&lock, request).await? {
                 self.tell(Step::Resumed { payment: record.id() });
                 let held = Held::of(&record, claim, lock);
-                match Finish::resumed(self, request, record).run(held).await {
+                match Finish::resumed(self, request, record, held).run().await {
                     // It moved nothing and never will: a new payment may be made.
                     Err(Error::Closed { .. }) => {}
                     ended => return ended,
@@ -114,7 +114,7 @@ impl Payer {
             match Box::pin(self.sign(request, demand, &lock)).await? {
                 Signed::Written(record, claim) => {
                     let held = Held::of(&record, claim, lock);
-                    return Finish::new(self, request, *record).run(held).await;
+                    return Finish::new(self, request, *record, held).run().await;
                 }
                 Signed::InTheWay(other) => {
                     // Whoever wants to finish that one needs the lock.
@@ -152,7 +152,8 @@ impl Payer {
         }
         let reason = "given up after it was refused".to_owned();
         let (at, payment) = (self.now(), record.id());
-        self.write(record.closed(State::Failed { at, reason: reason.clone() })).await?;
+        let closed = record.closed(State::Failed { at, reason: reason.clone() });
+        self.write(closed, claim).await?;
         self.tell(Step::Closed { payment, reason });
         Ok(None)
     }
@@ -184,9 +185,16 @@ impl Payer {
         }
     }
 
-    async fn write(&self, record: Record) -> Result<(), Error> {
+    /// Writes a record. What is held for it is held until it is on disk, also where the run is
+    /// cancelled meanwhile.
+    async fn write<H: Send + 'static>(&self, record: Record, held: H) -> Result<(), Error> {
         let journal = self.journal.clone();
-        blocking(move || journal.write(&record)).await
+        let write = move || {
+            let written = journal.write(&record);
+            drop(held);
+            written
+        };
+        blocking(write).await
     }
 
     fn wanted<'a>(&'a self, resource: &'a Resource) -> Wanted<'a> {

@@ -60,9 +60,9 @@ impl Payer {
             }
         };
         let record = self.record(resource, &plan, pays, expires_at);
-        let (journal, lock, id) = (self.journal.clone(), lock.clone(), record.id());
-        let claim = blocking(move || journal.claim(&lock, &id)).await?.ok_or(Error::Busy)?;
-        self.write(record.clone()).await?;
+        let (journal, taken, id) = (self.journal.clone(), lock.clone(), record.id());
+        let claim = blocking(move || journal.claim(&taken, &id)).await?.ok_or(Error::Busy)?;
+        self.write(record.clone(), (lock.clone(), claim.clone())).await?;
         self.tell(Step::Recorded { payment: record.id() });
         Ok(Signed::Written(Box::new(record), claim))
     }

@@ -1,6 +1,7 @@
 //! The payer's story against a resource server on a real socket and a wallet on a chain in memory.
 
 mod chain;
+mod chaos;
 mod crash;
 mod hostile;
 mod refusals;
