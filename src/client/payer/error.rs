@@ -74,8 +74,8 @@ pub enum Error {
     Busy,
     /// A sponsored payment of the wallet is not decided yet and comes first. Nothing was signed.
     #[error(
-        "{payment} for {url} is not decided yet and comes first; run that request again, or wait \
-         until {expires_at}"
+        "{payment} for {url} comes first: it may still be sent until {expires_at}; if its run was \
+         cut off, the same request finishes it"
     )]
     InTheWay {
         /// Which payment.

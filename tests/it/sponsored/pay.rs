@@ -1,6 +1,7 @@
 //! The payer meets sponsored offers: a small shop that verifies and settles with the real
 //! facilitator before it gives anything, and wallets with and without CCD.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,10 +27,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::kit::{PRICE, Stage};
-use crate::process::{arg, run};
+use crate::process::{Process, arg, run};
 
 /// What the shop sells.
 const CONTENT: &str = "a report";
+/// A wallet's file.
+const FILE: &str = "payer.json";
 /// Longest that any test waits for anything that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -153,9 +156,16 @@ impl Purse {
         let funds = Funds { micro_ccd, ..Funds::ccd(0) }.token("EURR", eurr);
         let file = stage.chain.issue(IdentitySpec::default(), funds).await.unwrap();
         let twin = Wallet::open(file.clone(), stage.nodes.clone()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        file.write(dir.path().join(FILE)).unwrap();
         let wallet = Wallet::open(file, stage.nodes.clone()).unwrap();
         let wallet = Arc::new(ChainWallet::new(wallet));
-        (Self { wallet, dir: tempfile::tempdir().unwrap() }, twin)
+        (Self { wallet, dir }, twin)
+    }
+
+    /// The wallet as a file, for the program.
+    fn file(&self) -> PathBuf {
+        self.dir.path().join(FILE)
     }
 
     fn journal(&self) -> Journal {
@@ -197,6 +207,15 @@ impl Purse {
         assert!(run.await.unwrap_err().is_panic());
         assert!(self.records().iter().any(Record::is_open));
     }
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    waited.await.unwrap();
 }
 
 async fn held(wallet: &Wallet) -> (u64, u64) {
@@ -251,12 +270,7 @@ async fn a_settlement_that_takes_long_is_asked_for_again_with_the_same_payment()
     let payer = purse.payer(|_| {});
     let run = tokio::spawn(async move { payer.get(&url).await?.bytes(100).await });
     let pending = Some("settlement_pending".to_owned());
-    let waited = tokio::time::timeout(PATIENCE, async {
-        while !shop.told.lock().unwrap().contains(&pending) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
-    waited.await.unwrap();
+    until(|| shop.told.lock().unwrap().contains(&pending)).await;
     stage.chain.clear_faults();
     assert_eq!(run.await.unwrap().unwrap(), CONTENT.as_bytes());
     assert!(shop.presented.lock().unwrap().len() > 1);
@@ -328,11 +342,8 @@ async fn a_number_that_another_transaction_took_is_seen_on_chain_and_paid_anew()
 async fn the_program_pays_what_is_sponsored_unless_it_is_told_not_to() {
     let stage = Stage::new().await;
     let shop = Shop::open(&stage, &["EURR"], 30).await;
-    let dir = tempfile::tempdir().unwrap();
-    let (file, node, url) = (dir.path().join("payer.json"), stage.chain.url(), shop.url("report"));
-    let funds = Funds::ccd(0).token("EURR", 3 * PRICE);
-    let wallet = stage.chain.issue(IdentitySpec::default(), funds).await.unwrap();
-    wallet.write(&file).unwrap();
+    let (purse, _) = Purse::new(&stage, 0, 3 * PRICE).await;
+    let (file, node, url) = (purse.file(), stage.chain.url(), shop.url("report"));
     let wallet = arg(&file);
     let pay = ["pay", &url, "--wallet", wallet, "--node", &node, "--max-amount", "5 EURR"];
     let refused = run(&[&pay[..], &["--way", "hash", "--json"]].concat()).await;
@@ -360,5 +371,28 @@ async fn the_program_pays_what_is_sponsored_unless_it_is_told_not_to() {
     assert_eq!((shop.payments(), stage.received("EURR").await), (3, 3 * PRICE));
     let wrong = run(&[&pay[..], &["--way", "cash"]].concat()).await;
     assert_eq!(wrong.code, 2, "{wrong:?}");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_killed_while_its_payment_settles_pays_once() {
+    let stage = Stage::new().await;
+    let shop = Shop::open(&stage, &["EURR"], 1).await;
+    let (purse, wallet) = Purse::new(&stage, 0, 3 * PRICE).await;
+    let (node, url) = (stage.chain.url(), shop.url("report"));
+    let file = purse.file();
+    let pay = ["pay", &url, "--wallet", arg(&file), "--node", &node, "--max-amount", "5 EURR"];
+    stage.chain.fault(FaultKind::DelayFinality);
+    let mut payer = Process::spawn(&pay);
+    payer.says("waiting").await;
+    payer.kill().await;
+    // An answer that is still on its way would be lost with the content.
+    until(|| shop.told.lock().unwrap().len() == shop.presented.lock().unwrap().len()).await;
+    stage.chain.clear_faults();
+    let paid = run(&[&pay[..], &["--json"]].concat()).await;
+    assert_eq!((paid.code, &paid.lines()[0]["content"]), (0, &json!(CONTENT)), "{paid:?}");
+    assert_eq!(paid.lines()[0]["steps"][0]["step"], "resumed", "{paid:?}");
+    assert_eq!((shop.payments(), stage.received("EURR").await), (1, PRICE));
+    assert_eq!(held(&wallet).await.1, 2 * PRICE);
     stage.stop().await;
 }
