@@ -6,4 +6,5 @@ mod kit;
 mod pay;
 mod rules;
 mod settle;
+mod shop;
 mod sponsors;
