@@ -1,7 +1,7 @@
 //! One finalized block: what it holds, in one question for its head and one for its transactions.
 
 use ccd402_app::ports::chain::FinalizedBlock;
-use ccd402_domain::transaction::BlockRef;
+use ccd402_domain::transaction::{BlockRef, FinalizedTransaction};
 use concordium_rust_sdk::{
     base::hashes::BlockHash as SdkBlockHash,
     endpoints::{BlocksAtHeightInput, QueryError, QueryResult},
@@ -34,6 +34,22 @@ pub(crate) async fn last_final(nodes: &Nodes) -> Result<BlockRef, Error> {
     let head = nodes.ask(|client| head(client, hash)).await;
     let head = head.map_err(|failure| failure.into_error("the last finalized block"))?;
     Ok(codec::block_ref(&head))
+}
+
+/// The transactions of the final block at a height, in their order; without those that are newer
+/// than this program.
+pub(crate) async fn transactions(
+    nodes: &Nodes,
+    height: u64,
+) -> Result<Vec<FinalizedTransaction>, Error> {
+    let asked = format!("block {height}");
+    let lost = |failure: Failure| failure.into_error(&asked);
+    let hash = nodes.ask(|client| hash_at(client, height)).await.map_err(lost)?;
+    let info = nodes.ask(|client| head(client, hash)).await.map_err(lost)?;
+    let summaries = nodes.ask(|client| events(client, hash)).await.map_err(lost)?;
+    let block = codec::block_ref(&info);
+    let read = summaries.iter().filter_map(|summary| codec::transaction(summary, block).ok());
+    Ok(read.collect())
 }
 
 /// Fetches the block at a height; the hash saves a question where it is known.

@@ -17,6 +17,7 @@ mod fee;
 mod ledger;
 mod node;
 pub mod nodes;
+mod numbered;
 mod parameters;
 pub mod payer;
 mod presentation;

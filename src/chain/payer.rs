@@ -11,6 +11,7 @@ use ccd402_domain::{
     amount::{Amount, CCD_DECIMALS},
     asset::Asset,
     ids::{Digest, TransactionHash},
+    transaction::FinalizedTransaction,
 };
 use ccd402_protocol::{
     identity::IdentityRequirement, network::NetworkId, payload::AccountSignatures,
@@ -39,11 +40,12 @@ use crate::{
     error::{Error as ChainError, Failure},
     fee,
     nodes::Nodes,
+    numbered,
     parameters::{Parameters, Token},
     presentation::{self, Statement},
     processors::{self, Processors},
     provable,
-    sponsored::order,
+    sponsored::{Signable, order},
     status,
     submit::{self, Submitted},
     transfer,
@@ -259,6 +261,23 @@ impl Wallet {
         transaction: SignedTransaction,
     ) -> Result<SignedTransaction, Error> {
         order::sign(transaction, self.keys()).map_err(|_| Error::NotATransaction)
+    }
+
+    /// What the sender of such a transaction signs, by which it is known before its sponsor signs.
+    ///
+    /// # Errors
+    /// `NotATransaction` where it says what cannot be one.
+    pub fn digest_of(&self, transaction: &SignedTransaction) -> Result<Digest, Error> {
+        let signable = Signable::read(transaction).map_err(|_| Error::NotATransaction)?;
+        Ok(signable.transaction().digest)
+    }
+
+    /// The account's final transaction with this sequence number; none while the number is free.
+    ///
+    /// # Errors
+    /// If the nodes cannot be asked.
+    pub async fn numbered(&self, number: u64) -> Result<Option<FinalizedTransaction>, Error> {
+        Ok(numbered::find(&self.nodes, &self.address(), number).await?)
     }
 
     /// Sends signed bytes; bytes that the chain has already are sent with success.

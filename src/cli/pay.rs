@@ -21,10 +21,10 @@ use ccd402_client::payer::Payer;
 use ccd402_client::payer::answer::Answer;
 use ccd402_client::payer::error::Error;
 use ccd402_client::payer::journal::Journal;
-use ccd402_client::payer::options::{Consent, Limit, Options};
+use ccd402_client::payer::options::{Consent, Limit, Options, Way};
 use ccd402_client::payer::request::Request;
 use ccd402_domain::money::Money;
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::cli::pay::content::Destination;
@@ -39,6 +39,9 @@ const TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 const LOCK_EXTRA: Duration = Duration::from_secs(30);
 
 /// Get a resource and pay for it: prove, transfer, present, and come back with the content.
+///
+/// Where an offer names a sponsor, the transfer is signed and handed in, the sponsor sends it and
+/// pays its fee, and no CCD is needed.
 ///
 /// Content goes to stdout, the story to stderr. Nothing is paid without --max-amount or a yes on
 /// the terminal. Payments are written down in `WALLET.payments` before they are sent: a run that
@@ -58,6 +61,12 @@ pub struct Args {
     /// Without it the price is shown and asked for on a terminal; elsewhere nothing is paid.
     #[arg(long, env = "CCD402_MAX_AMOUNT", value_name = "AMOUNT")]
     max_amount: Vec<Money>,
+    /// Pay in this way alone, and refuse the other
+    ///
+    /// Without it the offer that costs least is taken, and a sponsored one where there is no CCD for
+    /// the fee.
+    #[arg(long, env = "CCD402_WAY", value_name = "WAY", value_enum)]
+    way: Option<WayArg>,
     /// Do not ask on a terminal when the price is within --max-amount
     #[arg(long, requires = "max_amount")]
     yes: bool,
@@ -82,6 +91,24 @@ pub struct Args {
     /// Print one JSON object: status, content, receipt and steps; never asks
     #[arg(long)]
     json: bool,
+}
+
+/// A way of paying, as a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WayArg {
+    /// Sign a transfer, and let the sponsor that the offer names pay its fee and send it
+    Sponsored,
+    /// Send a transfer, and hand its hash in
+    Hash,
+}
+
+impl From<WayArg> for Way {
+    fn from(way: WayArg) -> Self {
+        match way {
+            WayArg::Sponsored => Self::Sponsored,
+            WayArg::Hash => Self::Hash,
+        }
+    }
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
@@ -154,6 +181,7 @@ async fn payer(args: &Args, teller: &Teller) -> anyhow::Result<Payer> {
     let asks = is_terminal && !args.json && !args.yes;
     let options = Options {
         limits,
+        way: args.way.map(Way::from),
         consent: asks.then(|| Arc::new(Terminal) as Arc<dyn Consent>),
         pay_again: args.pay_again,
         timeout,

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use ccd402_app::ports::chain::{ChainError, TransactionStatus};
 use ccd402_chain::payer;
-use ccd402_client::payer::wallet::{Error, SignedTransfer, Transfer, TransferStatus, Wallet};
+use ccd402_client::payer::wallet::{
+    Error, Numbered, Order, SignedOrder, SignedTransfer, Transfer, TransferStatus, Wallet,
+};
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
@@ -84,6 +86,32 @@ impl Wallet for ChainWallet {
                 }
             },
         })
+    }
+
+    async fn next_number(&self) -> Result<u64, Error> {
+        self.0.next_sequence_number().await.map_err(error)
+    }
+
+    async fn sign_order(&self, order: &Order, number: u64) -> Result<SignedOrder, Error> {
+        let order = payer::Order {
+            to: order.to,
+            asset: order.asset.clone(),
+            amount: order.amount,
+            expires_at: order.expires_at,
+            sponsor: order.sponsor,
+        };
+        let transaction = self.0.sign_order(&order, number).await.map_err(error)?;
+        let digest = self.0.digest_of(&transaction).map_err(error)?;
+        Ok(SignedOrder { digest, transaction })
+    }
+
+    async fn numbered(&self, number: u64) -> Result<Option<Numbered>, Error> {
+        let found = self.0.numbered(number).await.map_err(error)?;
+        Ok(found.map(|found| Numbered {
+            hash: found.hash,
+            sponsor: found.sponsorship.map(|paid| paid.sponsor),
+            outcome: found.outcome,
+        }))
     }
 
     async fn time_finalized(&self) -> Result<DateTime<Utc>, Error> {

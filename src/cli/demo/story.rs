@@ -104,7 +104,8 @@ async fn pay(devnet: &Devnet, dir: &Path, url: &str) -> anyhow::Result<((), Stri
     let Some(paid) = &answer.payment else { bail!("the report was free") };
     let mut lines = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
     lines.push(format!("   200  {}", REPORT_TEXT.trim_end()));
-    lines.push(format!("receipt: transaction {}", paid.record.hash));
+    let Some(hash) = paid.record.transaction() else { bail!("no transaction has paid") };
+    lines.push(format!("receipt: transaction {hash}"));
     Ok(((), lines.join("\n")))
 }
 
@@ -127,9 +128,9 @@ fn told_as(step: &Step) -> String {
             quote.pay_to,
             quote.proves.join(", ")
         ),
-        Step::Resumed { hash } => format!("going on with payment {hash}"),
-        Step::Closed { hash, reason } => format!("payment {hash} is closed: {reason}"),
-        Step::Recorded { hash } => format!("proof made, transfer {hash} signed and written down"),
+        Step::Resumed { payment } => format!("going on with {payment}"),
+        Step::Closed { payment, reason } => format!("{payment} is closed: {reason}"),
+        Step::Recorded { payment } => format!("proof made, {payment} signed and written down"),
         Step::Sent { .. } => "transfer sent to the chain".to_owned(),
         Step::Finalized { .. } => "transfer final".to_owned(),
         Step::Waiting { why } => format!("waiting: {why}"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ccd402_client::payer::answer::Answer;
 use ccd402_client::payer::error::Error;
 use ccd402_client::payer::options::Step;
+use ccd402_client::payer::record::Id;
 use http::header::{CONTENT_TYPE, LOCATION};
 use serde_json::{Map, Value, json};
 
@@ -48,13 +49,17 @@ impl Teller {
     /// The content is there.
     pub(super) fn answered(&self, answer: &Answer, content: Received) -> ExitCode {
         let status = answer.status;
-        let transaction = answer.payment.as_ref().map(|paid| paid.record.hash.to_string());
+        let transaction = answer.payment.as_ref().and_then(|paid| paid.record.transaction());
         match self.output {
             Output::Text => {
                 if let Some(paid) = &answer.payment {
                     let settled = paid.receipt.as_ref().is_some_and(|receipt| receipt.success);
                     let said = if settled { "settled" } else { "accepted, without a receipt" };
-                    eprintln!("receipt   transfer {} {said}", paid.record.hash);
+                    let id = match paid.record.transaction() {
+                        Some(hash) => format!("transfer {hash}"),
+                        None => paid.record.id().to_string(),
+                    };
+                    eprintln!("receipt   {id} {said}");
                 }
                 if !status.is_success() {
                     eprintln!("error: the server answered {status}{}", elsewhere(answer));
@@ -138,7 +143,7 @@ fn hint(error: &Error) -> &'static str {
     match error {
         Error::NoLimit(_) => " with --max-amount, or run it on a terminal to be asked",
         Error::OverLimit { .. } => "; --max-amount says how much may be spent",
-        Error::Refused { .. } => "; --pay-again gives it up and pays anew",
+        Error::Refused { payment: Id::Hash(_), .. } => "; --pay-again gives it up and pays anew",
         _ => "",
     }
 }
@@ -147,18 +152,26 @@ fn line(step: &Step, after: Duration) -> String {
     let after = format!("after {:.1} s", after.as_secs_f32());
     match step {
         Step::Quoted(quote) => {
+            let chain = match &quote.sponsor {
+                None => format!("at most {} CCD for the chain", quote.fee),
+                Some(sponsor) => format!("nothing for the chain: {sponsor} pays the fee"),
+            };
             let mut text = format!(
-                "costs     {} {} to {}, and at most {} CCD for the chain",
-                quote.amount, quote.asset, quote.pay_to, quote.fee
+                "costs     {} {} to {}, and {chain}",
+                quote.amount, quote.asset, quote.pay_to
             );
             for proven in &quote.proves {
                 text.push_str(&format!("\nproves    {proven}"));
             }
             text
         }
-        Step::Resumed { hash } => format!("finishes  the payment by transfer {hash}"),
-        Step::Closed { hash, reason } => format!("closed    transfer {hash}: {reason}"),
-        Step::Recorded { hash } => format!("transfer  {hash}"),
+        Step::Resumed { payment: Id::Hash(hash) } => {
+            format!("finishes  the payment by transfer {hash}")
+        }
+        Step::Resumed { payment } => format!("finishes  {payment}"),
+        Step::Closed { payment, reason } => format!("closed    {payment}: {reason}"),
+        Step::Recorded { payment: Id::Hash(hash) } => format!("transfer  {hash}"),
+        Step::Recorded { payment } => format!("signed    {payment}"),
         Step::Sent { .. } => format!("sent      {after}"),
         Step::Finalized { .. } => format!("final     {after}"),
         Step::Waiting { why } => format!("waiting   {why}"),

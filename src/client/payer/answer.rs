@@ -13,7 +13,8 @@ use reqwest::Response;
 
 use crate::http::reason;
 use crate::payer::error::Error;
-use crate::payer::journal::{Journal, Lock};
+use crate::payer::finish::Held;
+use crate::payer::journal::Journal;
 use crate::payer::record::{Record, State};
 
 /// An answer. Read it to the end, with [`Answer::chunk`] or [`Answer::bytes`]: a payment whose
@@ -40,13 +41,13 @@ pub struct Paid {
     pub receipt: Option<SettleResponse>,
 }
 
-/// What closes the record. Holds the wallet's lock until then.
+/// What closes the record. Holds what the run holds until then.
 pub(crate) struct Closing {
     pub(crate) journal: Journal,
     pub(crate) record: Record,
     pub(crate) receipt: Option<SettleResponse>,
     pub(crate) clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
-    pub(crate) lock: Lock,
+    pub(crate) held: Held,
 }
 
 impl Answer {
@@ -102,13 +103,17 @@ impl Answer {
     }
 
     async fn close(&mut self) -> Result<(), Error> {
-        let Some(Closing { journal, record, receipt, clock, lock }) = self.closing.take() else {
+        let Some(Closing { journal, record, receipt, clock, held }) = self.closing.take() else {
             return Ok(());
         };
         let closed = record.closed(State::Paid { at: clock(), receipt });
         let written = closed.clone();
-        blocking(move || journal.write(&written)).await?;
-        drop(lock);
+        let write = move || {
+            let written = journal.write(&written);
+            drop(held);
+            written
+        };
+        blocking(write).await?;
         if let Some(payment) = &mut self.payment {
             payment.record = closed;
         }

@@ -4,6 +4,7 @@ use ccd402_domain::ids::TransactionHash;
 use ccd402_protocol::code::ReasonCode;
 use chrono::{DateTime, Utc};
 
+use crate::payer::record::Id;
 use crate::payer::{journal, wallet};
 
 /// Why the content was not received. Each says whether something was sent.
@@ -71,57 +72,70 @@ pub enum Error {
     /// Another run with this wallet did not come to its end in time. Nothing was sent.
     #[error("another run is paying with this wallet; try again when it is done")]
     Busy,
+    /// A sponsored payment of the wallet is not decided yet and comes first. Nothing was signed.
+    #[error(
+        "{payment} for {url} comes first: it may still be sent until {expires_at}; if its run was \
+         cut off, the same request finishes it"
+    )]
+    InTheWay {
+        /// Which payment.
+        payment: Id,
+        /// What it is for.
+        url: String,
+        /// When it can no longer be included.
+        expires_at: DateTime<Utc>,
+    },
     /// The node would not take the signed transfer. It stays written down until it has expired.
     #[error(
-        "the node refused transfer {hash}: {reason}; the next run tries it again, until \
+        "the node refused {payment}: {reason}; the next run tries it again, until \
          {expires_at}, and pays anew only after that"
     )]
     NotSent {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which payment.
+        payment: Id,
         /// As the node says.
         reason: String,
         /// When it can no longer be included.
         expires_at: DateTime<Utc>,
     },
-    /// Sent, not accepted yet. The next run for the same resource finishes it.
+    /// Sent or handed in, not accepted yet. The next run for the same resource finishes it.
     #[error(
-        "transfer {hash} was made but not accepted in time: {why}; run the same request again: it \
+        "{payment} was made but not accepted in time: {why}; run the same request again: it \
          finishes this payment and does not pay again"
     )]
     Unfinished {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which payment.
+        payment: Id,
         /// What was waited for last.
         why: String,
     },
-    /// Sent, and the resource server refuses it.
-    #[error("transfer {hash} was made, but the resource server refuses it: {reason}")]
+    /// Sent or handed in, and the resource server refuses it.
+    #[error("{payment} was made, but the resource server refuses it: {reason}")]
     Refused {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which payment.
+        payment: Id,
         /// The code, where it gave one.
         code: String,
         /// The code's title, page, and what can be done.
         reason: String,
     },
-    /// Closed: the transfer moved nothing and never will.
-    #[error("transfer {hash} moved nothing: {reason}; the next run pays anew")]
+    /// Closed: the payment moved nothing and never will.
+    #[error("{payment} moved nothing: {reason}; the next run pays anew")]
     Closed {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which payment.
+        payment: Id,
         /// Why.
         reason: String,
     },
     /// Closed: the payment was used before, by a run whose answer was lost, or that was killed
     /// before it could say so.
     #[error(
-        "the payment by transfer {hash} was used before: its content was delivered, or lost on \
+        "{payment} was used before: its content was delivered, or lost on \
          the way; it is closed, and the next run pays anew"
     )]
     Spent {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which payment.
+        payment: Id,
     },
     /// The content is longer than the caller wants to hold.
     #[error("the content is longer than {0} bytes")]
@@ -146,7 +160,7 @@ impl Error {
             Self::CannotProve { .. } => "cannot_prove",
             Self::Wallet(_) => "wallet_failed",
             Self::Journal(_) => "journal_failed",
-            Self::Busy => "wallet_busy",
+            Self::Busy | Self::InTheWay { .. } => "wallet_busy",
             Self::NotSent { .. } => "transfer_not_sent",
             Self::Unfinished { .. } => ReasonCode::TransactionPending.as_str(),
             Self::Refused { code, .. } => code,
@@ -156,16 +170,25 @@ impl Error {
         }
     }
 
-    /// The transfer that was signed, if it came to that.
+    /// The payment that was signed, if it came to that.
+    #[must_use]
+    pub fn payment(&self) -> Option<Id> {
+        match self {
+            Self::NotSent { payment, .. }
+            | Self::Unfinished { payment, .. }
+            | Self::Refused { payment, .. }
+            | Self::Spent { payment }
+            | Self::Closed { payment, .. } => Some(*payment),
+            _ => None,
+        }
+    }
+
+    /// The transfer that was signed, where the payer sends it itself.
     #[must_use]
     pub fn transfer(&self) -> Option<TransactionHash> {
-        match self {
-            Self::NotSent { hash, .. }
-            | Self::Unfinished { hash, .. }
-            | Self::Refused { hash, .. }
-            | Self::Spent { hash }
-            | Self::Closed { hash, .. } => Some(*hash),
-            _ => None,
+        match self.payment()? {
+            Id::Hash(hash) => Some(hash),
+            Id::Digest(_) => None,
         }
     }
 }

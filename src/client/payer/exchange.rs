@@ -87,7 +87,12 @@ impl Exchange {
         let after = retry::after(response.headers(), now);
         match status {
             StatusCode::PAYMENT_REQUIRED => {
-                let code = self.demand(response).await.error;
+                let said = self.demand(response).await.error;
+                let settled = receipt.and_then(|receipt| receipt.error_reason);
+                // Some servers say it in words, and the code beside it.
+                let is_code = |text: &String| text.parse::<ReasonCode>().is_ok();
+                let code = settled.filter(is_code).filter(|_| !said.as_ref().is_some_and(is_code));
+                let code = code.or(said);
                 sorted(code.unwrap_or_else(|| "payment_required".to_owned()), after)
             }
             _ if status.is_success() || receipt.as_ref().is_some_and(|r| r.success) => {

@@ -1,11 +1,11 @@
-//! Finishes a payment that is written down: sends its transfer, presents it until it is accepted.
+//! Finishes a payment that is written down: sends its transfer, where no sponsor does, and presents
+//! it until it is accepted.
 //!
 //! A payment that was just signed and one that an earlier run left behind take the same way, so
 //! that a crash at any step changes nothing but the time. Only what is certain closes a record.
 
 use std::time::Duration;
 
-use ccd402_domain::ids::TransactionHash;
 use ccd402_protocol::code::ReasonCode;
 use chrono::TimeDelta;
 use tokio::time::Instant;
@@ -14,15 +14,14 @@ use crate::payer::Payer;
 use crate::payer::answer::{Answer, Closing};
 use crate::payer::error::Error;
 use crate::payer::exchange::Presented;
-use crate::payer::journal::Lock;
+use crate::payer::flights::{EXPIRED, NODES_APART_MAX};
+use crate::payer::journal::{Claim, Lock};
 use crate::payer::options::Step;
-use crate::payer::record::{Open, Record, State};
+use crate::payer::record::{Id, Means, Open, Record, State};
 use crate::payer::request::Request;
-use crate::payer::wallet::{self, TransferStatus};
+use crate::payer::wallet::{self, SignedTransfer, TransferStatus};
+use crate::payer::watch::{self, Fate};
 
-/// How far the nodes of one wallet may lie apart: a transfer is given up this long after the chain
-/// has passed its expiry.
-const NODES_APART_MAX: TimeDelta = TimeDelta::seconds(30);
 /// Longer than a facilitator holds a payment for an attempt that broke off (60 s).
 const HELD_MAX: TimeDelta = TimeDelta::seconds(75);
 
@@ -32,12 +31,30 @@ pub(crate) struct Finish<'a> {
     request: &'a Request,
     record: Record,
     open: Open,
+    held: Held,
     deadline: Instant,
     is_sent: bool,
     is_final: bool,
     /// An attempt, of this run or of the one that is being finished, may have been taken although
     /// no answer came.
     broke_off: bool,
+    /// Whether the chain is asked about a sponsored payment before it is presented again.
+    must_look: bool,
+}
+
+/// What a run holds while it works on a payment: the payment's lock, and the wallet's as long as
+/// nobody else may sign. After a transfer of the payer's own the next one is signed when it is done.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    _payment: Claim,
+    _wallet: Option<Lock>,
+}
+
+impl Held {
+    pub(crate) fn of(record: &Record, claim: Claim, lock: Lock) -> Self {
+        let is_transfer = matches!(record.means, Means::Transfer { .. });
+        Self { _payment: claim, _wallet: is_transfer.then_some(lock) }
+    }
 }
 
 /// Not yet.
@@ -54,33 +71,44 @@ impl Later {
 
 impl<'a> Finish<'a> {
     /// For an open record; the deadline starts now.
-    pub(crate) fn new(payer: &'a Payer, request: &'a Request, record: Record) -> Self {
+    pub(crate) fn new(payer: &'a Payer, request: &'a Request, record: Record, held: Held) -> Self {
         let open = record.open.clone().expect("an open record holds what finishes it");
         let deadline = Instant::now() + payer.options.timeout;
-        let (is_sent, is_final, broke_off) = (false, false, false);
-        Self { payer, request, record, open, deadline, is_sent, is_final, broke_off }
+        Self {
+            payer,
+            request,
+            record,
+            open,
+            held,
+            deadline,
+            is_sent: false,
+            is_final: false,
+            broke_off: false,
+            must_look: false,
+        }
     }
 
     /// As [`Finish::new`], for a record that an earlier run left behind.
-    pub(crate) fn resumed(payer: &'a Payer, request: &'a Request, record: Record) -> Self {
-        Self { broke_off: true, ..Self::new(payer, request, record) }
+    pub(crate) fn resumed(
+        payer: &'a Payer,
+        request: &'a Request,
+        record: Record,
+        held: Held,
+    ) -> Self {
+        Self { broke_off: true, must_look: true, ..Self::new(payer, request, record, held) }
     }
 
     /// Until the payment is accepted, refused, closed, or time is up.
-    pub(crate) async fn run(mut self, lock: Lock) -> Result<Answer, (Error, Lock)> {
-        match self.accepted().await {
-            Ok(Accepted { response, receipt }) => {
-                let closing = Closing {
-                    journal: self.payer.journal.clone(),
-                    record: self.record,
-                    receipt,
-                    clock: self.payer.options.clock.clone(),
-                    lock,
-                };
-                Ok(Answer::paid(response, self.payer.options.idle_timeout, closing))
-            }
-            Err(error) => Err((error, lock)),
-        }
+    pub(crate) async fn run(mut self) -> Result<Answer, Error> {
+        let Accepted { response, receipt } = self.accepted().await?;
+        let closing = Closing {
+            journal: self.payer.journal.clone(),
+            record: self.record,
+            receipt,
+            clock: self.payer.options.clock.clone(),
+            held: self.held,
+        };
+        Ok(Answer::paid(response, self.payer.options.idle_timeout, closing))
     }
 
     async fn accepted(&mut self) -> Result<Accepted, Error> {
@@ -98,20 +126,38 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// Brings the transfer onto the chain; `None` once it may be presented.
+    /// Brings the transfer onto the chain; `None` once the payment may be presented.
     async fn chase(&mut self) -> Result<Option<Later>, Error> {
         if self.is_final {
             return Ok(None);
         }
-        match self.payer.wallet.status(&self.record.hash).await {
-            Ok(TransferStatus::Unknown) => self.send().await,
+        let (hash, transfer) = match (&self.record.means, &self.open.transfer) {
+            (Means::Transfer { hash, .. }, Some(transfer)) => (*hash, transfer.clone()),
+            _ => return self.look().await.map(|()| None),
+        };
+        match self.payer.wallet.status(&hash).await {
+            Ok(TransferStatus::Unknown) => self.send(&transfer).await,
             Ok(known) => self.is_known(known).await.map(|()| None),
             Err(error) => Ok(Some(Later::because(error.to_string()))),
         }
     }
 
+    /// Looks what the chain has made of a sponsored payment, once there may be something to see.
+    /// It is presented whatever comes of it, unless it is certain that it moved nothing: the same
+    /// payment does no harm.
+    async fn look(&mut self) -> Result<(), Error> {
+        if !self.must_look && self.payer.now() < self.record.expires_at {
+            return Ok(());
+        }
+        match watch::fate(self.payer.wallet.as_ref(), &self.record).await {
+            Ok(Fate::Never(reason)) => Err(self.close(&reason).await?),
+            Ok(Fate::Paid(_)) => self.is_known(TransferStatus::Finalized).await,
+            Ok(Fate::Open) | Err(_) => Ok(()),
+        }
+    }
+
     /// Sends the same bytes again, unless the chain can never take them any more.
-    async fn send(&mut self) -> Result<Option<Later>, Error> {
+    async fn send(&mut self, transfer: &SignedTransfer) -> Result<Option<Later>, Error> {
         let wallet = &self.payer.wallet;
         let expires_at = self.record.expires_at;
         let reached = match wallet.time_finalized().await {
@@ -120,10 +166,8 @@ impl<'a> Finish<'a> {
         };
         if reached > expires_at + NODES_APART_MAX {
             // Asked again, because it may have become final between the two questions.
-            return match wallet.status(&self.record.hash).await {
-                Ok(TransferStatus::Unknown) => {
-                    Err(self.close("it expired and was never included in a block").await?)
-                }
+            return match wallet.status(&transfer.hash).await {
+                Ok(TransferStatus::Unknown) => Err(self.close(EXPIRED).await?),
                 Ok(known) => self.is_known(known).await.map(|()| None),
                 Err(error) => Ok(Some(Later::because(error.to_string()))),
             };
@@ -131,15 +175,15 @@ impl<'a> Finish<'a> {
         if reached > expires_at {
             return Ok(Some(Later::because("it is not certain yet that the transfer expired")));
         }
-        match wallet.send(&self.open.transfer).await {
+        match wallet.send(transfer).await {
             Ok(()) => {
                 if !std::mem::replace(&mut self.is_sent, true) {
-                    self.payer.tell(Step::Sent { hash: self.hash() });
+                    self.payer.tell(Step::Sent { payment: self.id() });
                 }
                 Ok(None)
             }
             Err(wallet::Error::Refused(reason)) if !self.is_sent => {
-                Err(Error::NotSent { hash: self.hash(), reason, expires_at })
+                Err(Error::NotSent { payment: self.id(), reason, expires_at })
             }
             Err(error) => Ok(Some(Later::because(error.to_string()))),
         }
@@ -152,7 +196,7 @@ impl<'a> Finish<'a> {
             }
             TransferStatus::Finalized => {
                 self.is_final = true;
-                self.payer.tell(Step::Finalized { hash: self.hash() });
+                self.payer.tell(Step::Finalized { payment: self.id() });
                 Ok(())
             }
             TransferStatus::Pending | TransferStatus::Unknown => Ok(()),
@@ -182,12 +226,23 @@ impl<'a> Finish<'a> {
     /// A refusal is final for this run; the record is closed only where the chain says that nothing
     /// moved, or where the payment is certain to be used up.
     async fn refused(&mut self, code: String) -> Result<Later, Error> {
-        if !self.is_final
-            && let Ok(status) = self.payer.wallet.status(&self.record.hash).await
-        {
-            self.is_known(status).await?;
-        }
         let known = code.parse::<ReasonCode>().ok();
+        if !self.is_final {
+            match self.record.means {
+                Means::Transfer { hash, .. } => {
+                    if let Ok(status) = self.payer.wallet.status(&hash).await {
+                        self.is_known(status).await?;
+                    }
+                }
+                Means::Sponsored { .. } => {
+                    self.must_look = true;
+                    self.look().await?;
+                    if let Some(why) = known.filter(|_| !self.is_final).and_then(passing) {
+                        return Ok(Later::because(why));
+                    }
+                }
+            }
+        }
         let is_used =
             matches!(known, Some(ReasonCode::PaymentAlreadyUsed | ReasonCode::DuplicateSettlement));
         let now = self.payer.now();
@@ -195,17 +250,19 @@ impl<'a> Finish<'a> {
             State::Refused { code: before, since } if *before == code => *since,
             _ => now,
         };
-        if is_used && now - since > HELD_MAX {
+        // That a sponsored payment is used up is believed when the chain says that it was made.
+        let is_certain = self.is_final || self.record.sequence_number().is_none();
+        if is_used && is_certain && now - since > HELD_MAX {
             let reason = "it was used before: its content was delivered, or lost on the way";
             self.close(reason).await?;
-            return Err(Error::Spent { hash: self.hash() });
+            return Err(Error::Spent { payment: self.id() });
         }
         self.record.state = State::Refused { code: code.clone(), since };
-        self.payer.write(self.record.clone()).await?;
+        self.payer.write(self.record.clone(), self.held.clone()).await?;
         if is_used && self.broke_off {
             return Ok(Later::because("the payment is held for an attempt that broke off"));
         }
-        Err(Error::Refused { hash: self.hash(), reason: explained(&code, known, is_used), code })
+        Err(Error::Refused { payment: self.id(), reason: explained(&code, known, is_used), code })
     }
 
     async fn wait(&self, tries: u32, later: Later) -> Result<(), Error> {
@@ -223,23 +280,34 @@ impl<'a> Finish<'a> {
     async fn close(&mut self, reason: &str) -> Result<Error, Error> {
         let (at, reason) = (self.payer.now(), reason.to_owned());
         let closed = self.record.clone().closed(State::Failed { at, reason: reason.clone() });
-        self.payer.write(closed).await?;
-        self.payer.tell(Step::Closed { hash: self.hash(), reason: reason.clone() });
-        Ok(Error::Closed { hash: self.hash(), reason })
+        self.payer.write(closed, self.held.clone()).await?;
+        self.payer.tell(Step::Closed { payment: self.id(), reason: reason.clone() });
+        Ok(Error::Closed { payment: self.id(), reason })
     }
 
     fn unfinished(&self, why: String) -> Error {
-        Error::Unfinished { hash: self.hash(), why }
+        Error::Unfinished { payment: self.id(), why }
     }
 
-    fn hash(&self) -> TransactionHash {
-        self.record.hash
+    fn id(&self) -> Id {
+        self.record.id()
     }
 }
 
 struct Accepted {
     response: reqwest::Response,
     receipt: Option<ccd402_protocol::facilitator::SettleResponse>,
+}
+
+/// What a sponsored payment is refused for now, and may not be after a while: with the same bytes
+/// and without anybody's doing.
+fn passing(code: ReasonCode) -> Option<&'static str> {
+    match code {
+        ReasonCode::ExpiryTooFarInFuture => Some("this computer's clock is ahead"),
+        ReasonCode::TransactionExpired => Some("it is not certain yet that the payment expired"),
+        ReasonCode::PreflightNonceMismatch => Some("an earlier payment of the wallet comes first"),
+        _ => None,
+    }
 }
 
 fn explained(code: &str, known: Option<ReasonCode>, is_used: bool) -> String {

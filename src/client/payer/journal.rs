@@ -2,17 +2,20 @@
 //!
 //! A file is whole or not there: it is written beside its name, synced, renamed, and the directory
 //! is synced. A file that cannot be read stops the payer, because it may be an unfinished payment.
-//! One run at a time holds the lock. Nothing here knows what a payment's states mean.
+//! One run at a time holds the wallet's lock: it decides what is signed. Whoever works on a payment
+//! holds that payment's own lock, and writes to its record; a payment that is open and whose lock is
+//! free was left behind. Nothing here knows what a payment's states mean.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::binding::Resource;
 
-use crate::payer::record::{Record, VERSION};
+use crate::payer::record::{Id, Record};
 
 /// Closed records that are kept as receipts.
 pub const RECEIPTS_MAX: usize = 100;
@@ -22,6 +25,7 @@ pub const RECORDS_MAX: usize = 1_000;
 const RECORD_BYTES_MAX: u64 = 512 * 1024;
 
 const LOCK: &str = "lock";
+const SUFFIX_LOCK: &str = ".lock";
 const SUFFIX: &str = ".json";
 const SUFFIX_HALF_WRITTEN: &str = ".new";
 
@@ -31,10 +35,17 @@ pub struct Journal {
     directory: PathBuf,
 }
 
-/// Held by the one run that may pay; given back when it is dropped or the process ends.
-#[derive(Debug)]
+/// Held by the one run that may sign; given back when it is dropped, with all its clones, or the
+/// process ends.
+#[derive(Debug, Clone)]
 pub struct Lock {
-    _file: File,
+    _file: Arc<File>,
+}
+
+/// Held by the one run that works on a payment; given back in the same way.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    _file: Arc<File>,
 }
 
 /// The journal cannot be used, so nothing may be paid.
@@ -76,38 +87,67 @@ impl Journal {
         Ok(Self { directory })
     }
 
-    /// Takes the lock; `None` while another run holds it.
+    /// Takes the wallet's lock; `None` while another run holds it.
     ///
     /// # Errors
     /// Where the file system fails.
     pub fn try_lock(&self) -> Result<Option<Lock>, Error> {
-        let path = self.directory.join(LOCK);
-        let file = private().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|error| failed(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => {
-                self.sweep()?;
-                Ok(Some(Lock { _file: file }))
-            }
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed(&path, error)),
-        }
+        let Some(file) = locked(&self.directory.join(LOCK))? else { return Ok(None) };
+        self.sweep()?;
+        Ok(Some(Lock { _file: Arc::new(file) }))
     }
 
-    /// The payment for this resource by this account that was not finished, the oldest first.
+    /// Takes a payment's lock; `None` while another run works on it. The wallet's lock must be
+    /// held: what is claimed and what is left behind changes only under it.
+    ///
+    /// # Errors
+    /// Where the file system fails.
+    pub fn claim(&self, _wallet: &Lock, id: &Id) -> Result<Option<Claim>, Error> {
+        Ok(locked(&self.path(id, SUFFIX_LOCK))?.map(|file| Claim { _file: Arc::new(file) }))
+    }
+
+    /// The payment for this resource by this account that was left behind, the oldest first.
     ///
     /// # Errors
     /// Where any record cannot be read.
-    pub fn find_open(
+    pub fn take_up(
         &self,
+        wallet: &Lock,
         resource: &Resource,
         payer: &AccountAddress,
-    ) -> Result<Option<Record>, Error> {
+    ) -> Result<Option<(Record, Claim)>, Error> {
         let is_wanted = |record: &Record| {
             record.is_open() && record.resource == *resource && record.payer.is_alias_of(payer)
         };
-        let records = self.records()?.into_iter().filter(is_wanted);
-        Ok(records.min_by_key(|record| record.created_at))
+        let mut records: Vec<_> = self.records()?.into_iter().filter(is_wanted).collect();
+        records.sort_by_key(|record| record.created_at);
+        for record in records {
+            if let Some(taken) = self.take(wallet, &record.id())? {
+                return Ok(Some(taken));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An open payment with its lock; `None` while another run works on it, and once it is closed.
+    ///
+    /// # Errors
+    /// Where its record cannot be read.
+    pub fn take(&self, wallet: &Lock, id: &Id) -> Result<Option<(Record, Claim)>, Error> {
+        let Some(claim) = self.claim(wallet, id)? else { return Ok(None) };
+        // Read now: whoever worked on it may have closed it a moment ago.
+        match read(&self.path(id, SUFFIX))? {
+            Some(record) if record.is_open() => Ok(Some((record, claim))),
+            _ => self.unlock(id).map(|()| None),
+        }
+    }
+
+    /// Whether nobody works on an open payment.
+    ///
+    /// # Errors
+    /// Where the file system fails.
+    pub fn is_left_behind(&self, _wallet: &Lock, record: &Record) -> Result<bool, Error> {
+        Ok(record.is_open() && !self.is_claimed(&self.path(&record.id(), SUFFIX_LOCK))?)
     }
 
     /// Every record, in no order.
@@ -115,7 +155,8 @@ impl Journal {
     /// # Errors
     /// Where any record cannot be read.
     pub fn records(&self) -> Result<Vec<Record>, Error> {
-        self.paths(SUFFIX)?.iter().map(|path| read(path)).collect()
+        // One that is gone meanwhile was an old receipt.
+        self.paths(SUFFIX)?.iter().filter_map(|path| read(path).transpose()).collect()
     }
 
     /// Writes a record durably, in place of its earlier state. Closing one drops the oldest
@@ -124,23 +165,49 @@ impl Journal {
     /// # Errors
     /// Where it is not on disk; what should have followed must then not be done.
     pub fn write(&self, record: &Record) -> Result<(), Error> {
-        let path = self.path(record);
-        let beside = path.with_extension(&SUFFIX_HALF_WRITTEN[1..]);
+        let path = self.path(&record.id(), SUFFIX);
+        let beside = self.path(&record.id(), SUFFIX_HALF_WRITTEN);
         let json = serde_json::to_vec_pretty(record).expect("a record has JSON");
         write_synced(&beside, &json).map_err(|error| failed(&beside, error))?;
         fs::rename(&beside, &path).map_err(|error| failed(&path, error))?;
         sync(&self.directory).map_err(|error| failed(&self.directory, error))?;
-        if record.is_open() { Ok(()) } else { self.prune() }
+        if record.is_open() {
+            return Ok(());
+        }
+        self.unlock(&record.id())?;
+        self.prune()
     }
 
-    fn path(&self, record: &Record) -> PathBuf {
-        self.directory.join(format!("{}{SUFFIX}", record.hash))
+    fn path(&self, id: &Id, suffix: &str) -> PathBuf {
+        let name = match id {
+            Id::Hash(hash) => hash.to_string(),
+            Id::Digest(digest) => digest.to_string(),
+        };
+        self.directory.join(format!("{name}{suffix}"))
+    }
+
+    /// Removes the lock file of a payment that is closed. Whoever holds it still does.
+    fn unlock(&self, id: &Id) -> Result<(), Error> {
+        removed(&self.path(id, SUFFIX_LOCK))
+    }
+
+    fn is_claimed(&self, lock: &Path) -> Result<bool, Error> {
+        Ok(lock.exists() && locked(lock)?.is_none())
     }
 
     /// Removes what a run that was killed had half written; nothing was done on the strength of it.
+    /// What is claimed may be half written at this moment.
     fn sweep(&self) -> Result<(), Error> {
         for path in self.paths(SUFFIX_HALF_WRITTEN)? {
-            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+            if !self.is_claimed(&path.with_extension(&SUFFIX_LOCK[1..]))? {
+                removed(&path)?;
+            }
+        }
+        // Under the wallet's lock nobody is between claiming a payment and writing it down.
+        for path in self.paths(SUFFIX_LOCK)? {
+            if !path.with_extension(&SUFFIX[1..]).exists() {
+                removed(&path)?;
+            }
         }
         Ok(())
     }
@@ -165,8 +232,7 @@ impl Journal {
             self.records()?.into_iter().filter(|record| !record.is_open()).collect();
         closed.sort_by_key(|record| std::cmp::Reverse(record.created_at));
         for record in closed.iter().skip(RECEIPTS_MAX) {
-            let path = self.path(record);
-            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+            removed(&self.path(&record.id(), SUFFIX))?;
         }
         Ok(())
     }
@@ -188,9 +254,33 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn read(path: &Path) -> Result<Record, Error> {
+/// The file, locked; `None` while somebody else has it locked.
+fn locked(path: &Path) -> Result<Option<File>, Error> {
+    let file = private().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(|error| failed(path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(path, error)),
+    }
+}
+
+/// Removes a file, unless somebody else did so first.
+fn removed(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The record in a file; `None` where there is no such file.
+fn read(path: &Path) -> Result<Option<Record>, Error> {
     let mut json = Vec::new();
-    let file = File::open(path).map_err(|error| failed(path, error))?;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(path, error)),
+    };
     // One byte more than allowed, so that a longer file is seen to be one.
     let mut bounded = file.take(RECORD_BYTES_MAX + 1);
     bounded.read_to_end(&mut json).map_err(|error| failed(path, error))?;
@@ -198,15 +288,7 @@ fn read(path: &Path) -> Result<Record, Error> {
     if json.len() as u64 > RECORD_BYTES_MAX {
         return Err(unreadable("it is too long".to_owned()));
     }
-    let record: Record =
-        serde_json::from_slice(&json).map_err(|error| unreadable(error.to_string()))?;
-    if record.version != VERSION {
-        return Err(unreadable(format!("version {} is not known here", record.version)));
-    }
-    if record.is_open() != record.open.is_some() {
-        return Err(unreadable("its state and its contents disagree".to_owned()));
-    }
-    Ok(record)
+    serde_json::from_slice(&json).map(Some).map_err(|error| unreadable(error.to_string()))
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {

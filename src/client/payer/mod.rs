@@ -1,24 +1,32 @@
 //! The payer: asks for a resource, meets the offer of a 402, and comes back with the content.
 //!
 //! Nothing is paid without an offer for exactly what was asked for, within the limits, that the
-//! wallet can afford and prove. Nothing is sent before it is written down, and nobody pays twice:
-//! a run finds what an earlier one left unfinished and finishes that.
+//! wallet can afford and prove. Nothing is sent or handed in before it is written down, and nobody
+//! pays twice: a run finds what an earlier one left unfinished and finishes that.
+//!
+//! Runs with one wallet sign one after the other. One that pays by transaction hash keeps the
+//! others out until it is done; one whose payment a sponsor sends lets them go on once it is
+//! written down.
 
 pub mod answer;
 mod demand;
 pub mod error;
 mod exchange;
 mod finish;
+mod flights;
 pub mod journal;
 mod offer;
 pub mod options;
 mod payment;
 mod plan;
+mod purse;
 pub mod record;
 pub mod request;
+mod sign;
 #[cfg(test)]
 mod tests;
 pub mod wallet;
+mod watch;
 mod words;
 
 use std::sync::Arc;
@@ -29,18 +37,17 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::payer::answer::{Answer, blocking};
-use crate::payer::demand::Demand;
 use crate::payer::error::Error;
 use crate::payer::exchange::Exchange;
-use crate::payer::finish::Finish;
-use crate::payer::journal::{Journal, Lock};
+use crate::payer::finish::{Finish, Held};
+use crate::payer::journal::{Claim, Journal, Lock};
 use crate::payer::offer::Wanted;
 use crate::payer::options::{Options, Step};
-use crate::payer::payment::Transferred;
-use crate::payer::plan::Plan;
-use crate::payer::record::{Open, Record, State};
+use crate::payer::record::{Record, State};
 use crate::payer::request::Request;
-use crate::payer::wallet::{Transfer, Wallet};
+use crate::payer::sign::Signed;
+use crate::payer::wallet::Wallet;
+use crate::payer::watch::Fate;
 
 /// Pays for resources from one wallet.
 pub struct Payer {
@@ -74,115 +81,96 @@ impl Payer {
     /// # Errors
     /// [`Error`] says why there is no content, and whether anything was sent.
     pub async fn request(&self, request: &Request) -> Result<Answer, Error> {
-        let mut response = self.exchange.ask(request).await?;
+        let response = self.exchange.ask(request).await?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
             return Ok(Answer::unpaid(response, self.options.idle_timeout));
         }
-        let (mut lock, has_waited) = self.lock().await?;
-        if let Some(record) = self.unfinished(request).await? {
-            self.tell(Step::Resumed { hash: record.hash });
-            match Finish::resumed(self, request, record).run(lock).await {
-                // The earlier transfer moved nothing and never will: a new one may be made.
-                Err((Error::Closed { .. }, given_back)) => lock = given_back,
-                Err((error, _)) => return Err(error),
-                Ok(answer) => return Ok(answer),
+        let mut heard = Some(response);
+        let mut deadline = Instant::now() + self.options.lock_timeout;
+        let mut tries = 0_u32;
+        loop {
+            let (lock, has_waited) = self.lock(deadline).await?;
+            if let Some((record, claim)) = self.unfinished(&lock, request).await? {
+                self.tell(Step::Resumed { payment: record.id() });
+                let held = Held::of(&record, claim, lock);
+                match Finish::resumed(self, request, record, held).run().await {
+                    // It moved nothing and never will: a new payment may be made.
+                    Err(Error::Closed { .. }) => {}
+                    ended => return ended,
+                }
+                heard = None;
+                deadline = Instant::now() + self.options.lock_timeout;
+                continue;
             }
-            response = self.exchange.ask(request).await?;
-        } else if has_waited {
-            response = self.exchange.ask(request).await?;
-        }
-        if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return Ok(Answer::unpaid(response, self.options.idle_timeout));
-        }
-        let demand = self.exchange.demand(response).await;
-        let record = self.sign(request, demand).await?;
-        Finish::new(self, request, record).run(lock).await.map_err(|(error, _)| error)
-    }
-
-    /// Chooses an offer, signs its transfer and writes it down. Nothing is sent.
-    async fn sign(&self, request: &Request, demand: Demand) -> Result<Record, Error> {
-        let resource = request.resource();
-        let wallet = self.wallet.as_ref();
-        let wanted = self.wanted(&resource);
-        let plan = plan::choose(demand, &wanted, wallet, &self.options.limits).await?;
-        self.tell(Step::Quoted(Box::new(plan.quote.clone())));
-        self.consented(&plan).await?;
-        // Whoever was asked may have thought for long.
-        offer::in_time(plan.terms.expires_at, &self.wanted(&resource))?;
-        let transfer = Transfer {
-            to: plan.terms.pay_to,
-            asset: plan.terms.asset.clone(),
-            amount: plan.terms.amount,
-            memo: plan.terms.digest,
-            expires_at: plan.terms.expires_at,
-        };
-        let signed = wallet.prepare_transfer(&transfer).await?;
-        let transferred = Transferred {
-            hash: signed.hash,
-            sender: wallet.address(),
-            presentation: plan.presentation.as_ref(),
-        };
-        let header = payment::header(&plan.terms.offer, &transferred)?;
-        let open = Open { x402_version: plan.terms.offer.version, transfer: signed, header };
-        let record = self.record(resource, &plan, open);
-        self.write(record.clone()).await?;
-        self.tell(Step::Recorded { hash: record.hash });
-        Ok(record)
-    }
-
-    fn record(&self, resource: Resource, plan: &Plan, open: Open) -> Record {
-        Record {
-            version: record::VERSION,
-            resource,
-            network: self.wallet.network().clone(),
-            payer: self.wallet.address(),
-            pay_to: plan.terms.pay_to,
-            asset: plan.terms.asset.clone(),
-            amount: plan.terms.amount,
-            offer: plan.terms.offer.requirements.raw().clone(),
-            digest: plan.terms.digest,
-            hash: open.transfer.hash,
-            expires_at: plan.terms.expires_at,
-            created_at: self.now(),
-            open: Some(open),
-            state: State::Unfinished,
-        }
-    }
-
-    /// Fails closed: without a limit and without anyone to ask, nothing is paid.
-    async fn consented(&self, plan: &Plan) -> Result<(), Error> {
-        match &self.options.consent {
-            Some(consent) if consent.consents(&plan.quote).await => Ok(()),
-            Some(_) => Err(Error::Declined),
-            None if self.options.limits.is_empty() => {
-                Err(Error::NoLimit(format!("{} {}", plan.quote.amount, plan.quote.asset)))
+            // What was offered before a wait may be out of date.
+            let response = match heard.take().filter(|_| !has_waited) {
+                Some(response) => response,
+                None => self.exchange.ask(request).await?,
+            };
+            if response.status() != StatusCode::PAYMENT_REQUIRED {
+                return Ok(Answer::unpaid(response, self.options.idle_timeout));
             }
-            None => Ok(()),
+            let demand = self.exchange.demand(response).await;
+            match Box::pin(self.sign(request, demand, &lock)).await? {
+                Signed::Written(record, claim) => {
+                    let held = Held::of(&record, claim, lock);
+                    return Finish::new(self, request, *record, held).run().await;
+                }
+                Signed::InTheWay(other) => {
+                    // Whoever wants to finish that one needs the lock.
+                    drop(lock);
+                    tries = tries.saturating_add(1);
+                    self.wait_for(&other, tries, deadline).await?;
+                }
+            }
         }
+    }
+
+    async fn wait_for(&self, other: &Record, tries: u32, deadline: Instant) -> Result<(), Error> {
+        if Instant::now() >= deadline {
+            let (payment, url) = (other.id(), other.resource.url.clone());
+            return Err(Error::InTheWay { payment, url, expires_at: other.expires_at });
+        }
+        let why = format!("{} for {} comes first", other.id(), other.resource.url);
+        self.tell(Step::Waiting { why });
+        tokio::time::sleep(self.options.backoff.delay(tries)).await;
+        Ok(())
     }
 
     /// What an earlier run left unfinished; one that was refused is given up if that is wished.
-    async fn unfinished(&self, request: &Request) -> Result<Option<Record>, Error> {
-        let (journal, address) = (self.journal.clone(), self.wallet.address());
-        let resource = request.resource();
-        let found = blocking(move || journal.find_open(&resource, &address)).await?;
-        match found {
-            Some(record)
-                if self.options.pay_again && matches!(record.state, State::Refused { .. }) =>
-            {
-                let reason = "given up after it was refused".to_owned();
-                let (at, hash) = (self.now(), record.hash);
-                self.write(record.closed(State::Failed { at, reason: reason.clone() })).await?;
-                self.tell(Step::Closed { hash, reason });
-                Ok(None)
-            }
-            found => Ok(found),
+    async fn unfinished(
+        &self,
+        lock: &Lock,
+        request: &Request,
+    ) -> Result<Option<(Record, Claim)>, Error> {
+        let (resource, address) = (request.resource(), self.wallet.address());
+        let (journal, lock) = (self.journal.clone(), lock.clone());
+        let found = blocking(move || journal.take_up(&lock, &resource, &address)).await?;
+        let Some((record, claim)) = found else { return Ok(None) };
+        if !self.may_give_up(&record).await? {
+            return Ok(Some((record, claim)));
         }
+        let reason = "given up after it was refused".to_owned();
+        let (at, payment) = (self.now(), record.id());
+        let closed = record.closed(State::Failed { at, reason: reason.clone() });
+        self.write(closed, claim).await?;
+        self.tell(Step::Closed { payment, reason });
+        Ok(None)
+    }
+
+    /// A sponsored payment that is given up while it may still come would be paid besides another.
+    async fn may_give_up(&self, record: &Record) -> Result<bool, Error> {
+        if !self.options.pay_again || !matches!(record.state, State::Refused { .. }) {
+            return Ok(false);
+        }
+        if record.sequence_number().is_none() {
+            return Ok(true);
+        }
+        Ok(matches!(watch::fate(self.wallet.as_ref(), record).await?, Fate::Paid(_)))
     }
 
     /// Waits for the wallet's turn; also says whether that took any time.
-    async fn lock(&self) -> Result<(Lock, bool), Error> {
-        let deadline = Instant::now() + self.options.lock_timeout;
+    async fn lock(&self, deadline: Instant) -> Result<(Lock, bool), Error> {
         let mut tries = 0_u32;
         loop {
             let journal = self.journal.clone();
@@ -197,15 +185,23 @@ impl Payer {
         }
     }
 
-    async fn write(&self, record: Record) -> Result<(), Error> {
+    /// Writes a record. What is held for it is held until it is on disk, also where the run is
+    /// cancelled meanwhile.
+    async fn write<H: Send + 'static>(&self, record: Record, held: H) -> Result<(), Error> {
         let journal = self.journal.clone();
-        blocking(move || journal.write(&record)).await
+        let write = move || {
+            let written = journal.write(&record);
+            drop(held);
+            written
+        };
+        blocking(write).await
     }
 
     fn wanted<'a>(&'a self, resource: &'a Resource) -> Wanted<'a> {
         Wanted {
             resource,
             network: self.wallet.network(),
+            way: self.options.way,
             now: self.now(),
             time_left_min: self.options.time_left_min,
         }

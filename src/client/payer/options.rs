@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
-use ccd402_domain::ids::TransactionHash;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use crate::payer::record::Id;
 use crate::retry::Backoff;
 
 /// How a payer behaves. By default it has no limit and asks nobody, and so pays nothing.
@@ -18,19 +18,23 @@ use crate::retry::Backoff;
 pub struct Options {
     /// Most that one payment may cost, by asset. Where any is given, other assets are refused.
     pub limits: Vec<Limit>,
+    /// The one way of paying that is wanted, the other being refused. Default: either.
+    pub way: Option<Way>,
     /// Asked before each new payment that is within the limits.
     pub consent: Option<Arc<dyn Consent>>,
-    /// Gives up a payment for the same resource that was sent and refused, and pays anew.
+    /// Gives up a payment for the same resource that was sent and refused, and pays anew. One that
+    /// a sponsor may still send is not given up before the chain has decided it.
     pub pay_again: bool,
     /// How long to wait for the payment to be accepted. Default 120 s.
     pub timeout: Duration,
-    /// How long to wait for another run with the same wallet. Default 150 s.
+    /// How long to wait for another run with the same wallet, or for a payment that one left behind
+    /// and that comes first. Default 150 s.
     pub lock_timeout: Duration,
     /// How long a connection, and each piece of the content, may take. Default 30 s.
     pub idle_timeout: Duration,
     /// Waits between tries where the server does not say. Default 500 ms, doubled up to 5 s.
     pub backoff: Backoff,
-    /// What must be left of an offer's time before a transfer is made for it. Default 20 s: blocks
+    /// What must be left of an offer's time before anything is signed for it. Default 20 s: blocks
     /// are seconds apart.
     pub time_left_min: TimeDelta,
     /// The time; tests drive it.
@@ -43,6 +47,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             limits: Vec::new(),
+            way: None,
             consent: None,
             pay_again: false,
             timeout: Duration::from_secs(120),
@@ -63,6 +68,15 @@ pub struct Limit {
     pub asset: Asset,
     /// Smallest units.
     pub amount: Amount,
+}
+
+/// A way of paying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The payer sends a transfer, pays its fee, and hands in the transaction's hash.
+    Hash,
+    /// The payer hands in a signed transaction; a sponsor pays its fee and sends it.
+    Sponsored,
 }
 
 /// Whoever decides whether to pay.
@@ -87,11 +101,14 @@ pub struct Quote {
     pub asset: Asset,
     /// Who is paid.
     pub pay_to: AccountAddress,
-    /// What the chain will charge at most, in CCD.
+    /// What the chain will charge the payer at most, in CCD; `0` where a sponsor pays it.
     pub fee: String,
+    /// Who pays the fee in the payer's stead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<AccountAddress>,
     /// What is proven, in plain words; empty where nothing is.
     pub proves: Vec<String>,
-    /// Until when the transfer must be in a block.
+    /// Until when it must be in a block.
     pub closes_at: DateTime<Utc>,
 }
 
@@ -103,30 +120,35 @@ pub enum Step {
     Quoted(Box<Quote>),
     /// An earlier payment for the same resource is being finished.
     Resumed {
-        /// Of its transfer.
-        hash: TransactionHash,
+        /// Which.
+        #[serde(flatten)]
+        payment: Id,
     },
     /// An earlier payment is closed.
     Closed {
-        /// Of its transfer.
-        hash: TransactionHash,
+        /// Which.
+        #[serde(flatten)]
+        payment: Id,
         /// Why.
         reason: String,
     },
-    /// The transfer is signed and written down.
+    /// The payment is signed and written down.
     Recorded {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which.
+        #[serde(flatten)]
+        payment: Id,
     },
     /// The node has the transfer.
     Sent {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which.
+        #[serde(flatten)]
+        payment: Id,
     },
-    /// The transfer is final.
+    /// It is final that the payment has moved its amount.
     Finalized {
-        /// Of the transfer.
-        hash: TransactionHash,
+        /// Which.
+        #[serde(flatten)]
+        payment: Id,
     },
     /// Not accepted yet; tried again after a while.
     Waiting {

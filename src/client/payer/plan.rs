@@ -1,14 +1,15 @@
-//! Whether the wallet can and may meet an offer: limits, funds, proof. Nothing is sent here.
+//! Which offer the wallet can and may meet, and best: limits, funds, cost, proof. Nothing is sent
+//! here.
 
-use ccd402_domain::amount::{Amount, CCD_DECIMALS};
-use ccd402_domain::asset::Asset;
+use ccd402_domain::amount::CCD_DECIMALS;
 use serde_json::Value;
 
 use crate::payer::demand::Demand;
 use crate::payer::error::Error;
-use crate::payer::offer::{self, Terms, Wanted};
+use crate::payer::offer::{self, How, Terms, Wanted};
 use crate::payer::options::{Limit, Quote};
-use crate::payer::wallet::{self, Wallet};
+use crate::payer::purse::{Cost, Purse, priced};
+use crate::payer::wallet;
 use crate::payer::words;
 
 /// An offer that the wallet can meet, with the proof made.
@@ -19,35 +20,64 @@ pub(crate) struct Plan {
     pub(crate) presentation: Option<Value>,
 }
 
-/// The first offer that can be met.
+/// An offer that is within limits and funds. Whether it can be proven is found out last.
+struct Candidate {
+    terms: Terms,
+    decimals: u8,
+    cost: Cost,
+}
+
+/// The error that says most.
+struct Closest(Option<Error>);
+
+/// The offer that is accepted, of those that are within the limits, that the wallet can afford with
+/// the fee, and that it can prove. In this order:
+///
+/// 1. An offer that takes less of an asset than another, and more of nothing, comes before that
+///    one: of two at one price, the sponsored one, which takes no fee; of two sponsored ones in one
+///    asset, the cheaper; and a dear sponsored one after a cheap one with its fee. Prices in
+///    different assets are not compared.
+/// 2. Else the server's order counts, version 2 first.
+///
+/// A payer without any CCD affords no fee, and so only what is sponsored.
 ///
 /// # Errors
-/// Why the one that came closest cannot: an offer on another network says less than a proof that
-/// cannot be made.
+/// Why the one that came closest cannot be met: an offer on another network says less than a proof
+/// that cannot be made.
 pub(crate) async fn choose(
     demand: Demand,
     wanted: &Wanted<'_>,
-    wallet: &dyn Wallet,
+    purse: &mut Purse<'_>,
     limits: &[Limit],
 ) -> Result<Plan, Error> {
     let nothing = demand.unreadable.unwrap_or_else(|| "it holds no offer".to_owned());
-    let mut closest: Option<Error> = None;
+    let mut closest = Closest(None);
+    let mut candidates = Vec::new();
     for offer in demand.offers {
-        let planned = match offer::terms(offer, wanted) {
-            Ok(terms) => plan(terms, wanted, wallet, limits).await,
+        let candidate = match offer::terms(offer, wanted) {
+            Ok(terms) => candidate(terms, purse, limits).await,
             Err(error) => Err(error),
         };
-        match planned {
-            Ok(plan) => return Ok(plan),
-            Err(error) => {
-                let is_closer = |other: &Error| distance(&error) < distance(other);
-                if closest.as_ref().is_none_or(is_closer) {
-                    closest = Some(error);
-                }
-            }
+        match candidate {
+            Ok(candidate) => candidates.push(candidate),
+            Err(error) => closest.hear(error),
         }
     }
-    Err(closest.unwrap_or(Error::NotUnderstood(nothing)))
+    while let Some(candidate) = take_best(&mut candidates) {
+        match proven(candidate, wanted, purse).await {
+            Ok(plan) => return Ok(plan),
+            Err(error) => closest.hear(error),
+        }
+    }
+    Err(closest.0.unwrap_or(Error::NotUnderstood(nothing)))
+}
+
+impl Closest {
+    fn hear(&mut self, error: Error) {
+        if self.0.as_ref().is_none_or(|other| distance(&error) < distance(other)) {
+            self.0 = Some(error);
+        }
+    }
 }
 
 /// How far from being met an offer was; the order of the checks, backwards.
@@ -64,45 +94,63 @@ fn distance(error: &Error) -> u8 {
     }
 }
 
-async fn plan(
+async fn candidate(
     terms: Terms,
-    wanted: &Wanted<'_>,
-    wallet: &dyn Wallet,
+    purse: &mut Purse<'_>,
     limits: &[Limit],
-) -> Result<Plan, Error> {
-    let decimals = wallet.decimals(&terms.asset).await?;
+) -> Result<Candidate, Error> {
+    let decimals = purse.decimals(&terms.asset).await?;
     within_limits(&terms, decimals, limits)?;
-    let fee = wallet.fee(&terms.asset).await?;
-    affordable(&terms, (decimals, fee), wallet).await?;
+    let cost = purse.cost(&terms).await?;
+    purse.affords(&cost).await?;
+    Ok(Candidate { terms, decimals, cost })
+}
+
+/// The first that no other is less than.
+fn take_best(candidates: &mut Vec<Candidate>) -> Option<Candidate> {
+    let is_best = |one: &Candidate| !candidates.iter().any(|it| it.cost.is_less_than(&one.cost));
+    let best = candidates.iter().position(is_best)?;
+    Some(candidates.remove(best))
+}
+
+async fn proven(
+    candidate: Candidate,
+    wanted: &Wanted<'_>,
+    purse: &Purse<'_>,
+) -> Result<Plan, Error> {
+    let Candidate { terms, .. } = &candidate;
     let asked = terms.offer.identity.as_ref();
     let today = wanted.now.date_naive();
     let proves = asked.map(|required| words::describe(required, today)).unwrap_or_default();
-    let presentation = match asked {
-        None => None,
-        Some(required) => match wallet.prove(required, &terms.digest).await {
-            Ok(presentation) => Some(presentation),
-            Err(wallet::Error::CannotProve(reason)) => {
-                return Err(Error::CannotProve { asked: proves.join(", "), reason });
+    let presentation = match (asked, &terms.how) {
+        (Some(required), How::Hash { digest }) => {
+            match purse.wallet.prove(required, digest).await {
+                Ok(presentation) => Some(presentation),
+                Err(wallet::Error::CannotProve(reason)) => {
+                    return Err(Error::CannotProve { asked: proves.join(", "), reason });
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        },
+        }
+        _ => None,
     };
-    let quote = quote(&terms, (decimals, fee), (proves, wanted.resource.url.clone()));
-    Ok(Plan { terms, quote, presentation })
+    let quote = quote(&candidate, proves, wanted.resource.url.clone());
+    Ok(Plan { terms: candidate.terms, quote, presentation })
 }
 
-fn quote(
-    terms: &Terms,
-    (decimals, fee): (u8, Amount),
-    (proves, url): (Vec<String>, String),
-) -> Quote {
+fn quote(candidate: &Candidate, proves: Vec<String>, url: String) -> Quote {
+    let Candidate { terms, decimals, cost } = candidate;
     Quote {
         url,
         description: terms.offer.description.clone(),
-        amount: terms.amount.to_decimal(decimals),
+        amount: terms.amount.to_decimal(*decimals),
         asset: terms.asset.clone(),
         pay_to: terms.pay_to,
-        fee: fee.to_decimal(CCD_DECIMALS),
+        fee: cost.fee.to_decimal(CCD_DECIMALS),
+        sponsor: match terms.how {
+            How::Hash { .. } => None,
+            How::Sponsored { sponsor } => Some(sponsor),
+        },
         proves,
         closes_at: terms.expires_at,
     }
@@ -119,37 +167,4 @@ fn within_limits(terms: &Terms, decimals: u8, limits: &[Limit]) -> Result<(), Er
         None => format!("none is set for {}", terms.asset),
     };
     Err(Error::OverLimit { price: priced(terms.amount, &terms.asset, decimals), limit })
-}
-
-async fn affordable(
-    terms: &Terms,
-    (decimals, fee): (u8, Amount),
-    wallet: &dyn Wallet,
-) -> Result<(), Error> {
-    let ccd = wallet.balance(&Asset::Ccd).await?;
-    let ccd_needed = match terms.asset {
-        Asset::Ccd => terms.amount.units().checked_add(fee.units()),
-        Asset::Token(_) => Some(fee.units()),
-    };
-    if ccd_needed.is_none_or(|needed| ccd.units() < needed) {
-        let needed = Amount::from_units(ccd_needed.unwrap_or(u64::MAX));
-        return Err(Error::InsufficientFunds {
-            needed: format!("{} with the fee", priced(needed, &Asset::Ccd, CCD_DECIMALS)),
-            held: priced(ccd, &Asset::Ccd, CCD_DECIMALS),
-        });
-    }
-    if let Asset::Token(_) = terms.asset {
-        let held = wallet.balance(&terms.asset).await?;
-        if held < terms.amount {
-            return Err(Error::InsufficientFunds {
-                needed: priced(terms.amount, &terms.asset, decimals),
-                held: priced(held, &terms.asset, decimals),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn priced(amount: Amount, asset: &Asset, decimals: u8) -> String {
-    format!("{} {asset}", amount.to_decimal(decimals))
 }

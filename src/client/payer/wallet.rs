@@ -8,8 +8,10 @@ use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
 use ccd402_domain::ids::{Digest, TransactionHash};
+use ccd402_domain::transaction::Outcome;
 use ccd402_protocol::identity::IdentityRequirement;
 use ccd402_protocol::network::NetworkId;
+use ccd402_protocol::sponsored::SignedTransaction;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,6 +52,17 @@ pub trait Wallet: Send + Sync {
     /// What has become of a transfer.
     async fn status(&self, hash: &TransactionHash) -> Result<TransferStatus, Error>;
 
+    /// The sequence number of the account's next transaction, those that wait for a block counted.
+    async fn next_number(&self) -> Result<u64, Error>;
+
+    /// Builds and signs a transfer whose fee a sponsor pays, with this sequence number. Nothing is
+    /// sent.
+    async fn sign_order(&self, order: &Order, number: u64) -> Result<SignedOrder, Error>;
+
+    /// The final transaction that has this sequence number of the account; `None` while none has.
+    /// Its hash is not asked for, because it is not known before the sponsor has signed.
+    async fn numbered(&self, number: u64) -> Result<Option<Numbered>, Error>;
+
     /// Time of the last finalized block: what has expired by then and is unknown to [`status`]
     /// afterwards can never be included.
     ///
@@ -86,6 +99,47 @@ impl std::fmt::Debug for SignedTransfer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SignedTransfer({})", self.hash)
     }
+}
+
+/// A transfer to be sponsored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Who receives it.
+    pub to: AccountAddress,
+    /// Of what.
+    pub asset: Asset,
+    /// Exactly how much.
+    pub amount: Amount,
+    /// Who pays the fee.
+    pub sponsor: AccountAddress,
+    /// When the chain must no longer take it; whole seconds.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A transfer that its sender has signed and its sponsor has not. `Debug` shows its digest alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedOrder {
+    /// What was signed.
+    pub digest: Digest,
+    /// What is handed in.
+    pub transaction: SignedTransaction,
+}
+
+impl std::fmt::Debug for SignedOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignedOrder({})", self.digest)
+    }
+}
+
+/// A final transaction of the account, found by its sequence number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// How the chain calls it.
+    pub hash: TransactionHash,
+    /// Who paid the fee in the account's stead.
+    pub sponsor: Option<AccountAddress>,
+    /// What it did.
+    pub outcome: Outcome,
 }
 
 /// What has become of a transfer.

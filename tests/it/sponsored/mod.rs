@@ -3,6 +3,8 @@
 mod crash;
 mod flights;
 mod kit;
+mod pay;
 mod rules;
 mod settle;
+mod shop;
 mod sponsors;

@@ -10,7 +10,7 @@ use crate::payer::wallet;
 
 impl World {
     /// A run that is killed once `reached` says that it has come to its stop.
-    async fn killed_at(&self, reached: &tokio::sync::Notify) {
+    pub(super) async fn killed_at(&self, reached: &tokio::sync::Notify) {
         let payer = self.payer(self.options());
         let url = self.server.url();
         let run = tokio::spawn(async move {
@@ -92,20 +92,20 @@ async fn a_transfer_that_expired_unsent_is_closed_and_only_then_a_new_one_is_mad
     let world = World::start().await;
     world.chain.state().stop = Some(Stop::BeforeSending);
     world.killed_at(&world.chain.stopped).await;
-    let first = world.records()[0].hash;
+    let first = world.records()[0].id();
 
     // Expired, but the chain may not be past it everywhere: neither sent nor paid anew.
     world.clock.advance(TimeDelta::seconds(310));
     let options = Options { timeout: Duration::from_millis(50), ..world.options() };
     let error = world.run_with(options).await.unwrap_err();
-    assert!(matches!(error, Error::Unfinished { hash, .. } if hash == first), "{error}");
+    assert!(matches!(error, Error::Unfinished { payment, .. } if payment == first), "{error}");
     assert_eq!(world.chain.state().sends, 0);
 
     world.clock.advance(TimeDelta::seconds(30));
     let (answer, _) = world.run().await.unwrap();
-    assert_ne!(answer.payment.unwrap().record.hash, first);
+    assert_ne!(answer.payment.unwrap().record.id(), first);
     assert_eq!(world.transfers(), 1);
-    let closed = world.records().into_iter().find(|record| record.hash == first).unwrap();
+    let closed = world.records().into_iter().find(|record| record.id() == first).unwrap();
     assert!(matches!(closed.state, State::Failed { .. }), "{closed:?}");
 }
 
@@ -178,10 +178,14 @@ async fn another_resource_is_paid_for_while_one_is_unfinished() {
     world.chain.state().stop = Some(Stop::AfterSending);
     world.killed_at(&world.chain.stopped).await;
     let resource = world.records()[0].resource.clone();
-    let other =
-        ccd402_domain::binding::Resource { url: format!("{}&x=1", resource.url), ..resource };
+    let other = ccd402_domain::binding::Resource {
+        url: format!("{}&x=1", resource.url),
+        ..resource.clone()
+    };
     let payer = ccd402_domain::account::AccountAddress::from_bytes([1; 32]);
-    assert_eq!(world.journal().find_open(&other, &payer).unwrap(), None);
+    let (journal, lock) = (world.journal(), world.journal().try_lock().unwrap().unwrap());
+    assert!(journal.take_up(&lock, &other, &payer).unwrap().is_none());
+    assert!(journal.take_up(&lock, &resource, &payer).unwrap().is_some());
 }
 
 #[tokio::test]
@@ -222,7 +226,7 @@ async fn records_are_private_and_a_damaged_one_stops_the_payer() {
     let directory = world.directory.path().join("alice.payments");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
-    let record = directory.join(format!("{}.json", world.records()[0].hash));
+    let record = directory.join(format!("{}.json", world.records()[0].transaction().unwrap()));
     assert_eq!(mode(&record), 0o600);
 
     // Half written by a run that was killed: nothing was done on the strength of it.

@@ -1,11 +1,14 @@
 //! The payer's story against a resource server on a real socket and a wallet on a chain in memory.
 
 mod chain;
+mod chaos;
 mod crash;
 mod hostile;
 mod refusals;
 mod server;
+mod sponsored;
 mod story;
+mod ways;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

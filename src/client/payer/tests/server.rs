@@ -17,6 +17,7 @@ use ccd402_protocol::facilitator::SettleResponse;
 use ccd402_protocol::header;
 use ccd402_protocol::presented::PresentedPayment;
 use ccd402_protocol::requirements::PaymentRequirements;
+use ccd402_protocol::sponsored::SignedTransaction;
 use ccd402_protocol::version::X402Version;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -40,6 +41,12 @@ pub(super) enum Scripted {
     TakeAndBreak,
 }
 
+/// What is asked for.
+struct Asked {
+    method: String,
+    url: String,
+}
+
 pub(super) struct State {
     pub(super) is_free: bool,
     /// Which versions the 402 offers in.
@@ -53,6 +60,8 @@ pub(super) struct State {
     pub(super) unpaid_script: VecDeque<Scripted>,
     /// Answers to requests with one.
     pub(super) script: VecDeque<Scripted>,
+    /// Sponsored payments are pending until so many orders are signed.
+    pub(super) orders_min: usize,
     used: HashSet<TransactionHash>,
     /// Every payment header that came in.
     pub(super) presented: Vec<(&'static str, String)>,
@@ -82,6 +91,7 @@ impl Server {
             open_for: TimeDelta::seconds(300),
             unpaid_script: VecDeque::new(),
             script: VecDeque::new(),
+            orders_min: 0,
             used: HashSet::new(),
             presented: Vec::new(),
             last_body: Vec::new(),
@@ -103,7 +113,7 @@ impl Server {
         self.state.lock().unwrap()
     }
 
-    fn offer(&self, version: X402Version, method: &str) -> Value {
+    fn offer(&self, version: X402Version, asked: &Asked) -> Value {
         let now = self.clock.now();
         let window = Window { opens_at: now, closes_at: now + self.state().open_for };
         let challenge = Challenge { nonce: [3; 16], window, seal: [4; 32] };
@@ -117,14 +127,14 @@ impl Server {
                 "assetTransferMethod": "transaction-hash",
                 "paymentFlow": "upfront",
                 "challenge": challenge.to_string(),
-                "resource": self.url(),
-                "method": method,
+                "resource": asked.url,
+                "method": asked.method,
             },
         });
         match version {
             X402Version::V1 => {
                 offer["maxAmountRequired"] = json!("1500000");
-                offer["resource"] = json!(self.url());
+                offer["resource"] = json!(asked.url);
                 offer["description"] = json!("a forecast");
             }
             X402Version::V2 => offer["amount"] = json!("1500000"),
@@ -133,12 +143,12 @@ impl Server {
         offer
     }
 
-    fn demand(&self, method: &str, error: Option<&str>) -> Response {
+    fn demand(&self, asked: &Asked, error: Option<&str>) -> Response {
         let mut response = Response::builder().status(StatusCode::PAYMENT_REQUIRED);
         let mut body = json!("what a v2 server says to people");
         let versions = self.state().versions.clone();
         for version in versions {
-            let offer = self.offer(version, method);
+            let offer = self.offer(version, asked);
             let mut required = json!({ "accepts": [offer], "x402Version": version });
             if let Some(error) = error {
                 required["error"] = json!(error);
@@ -146,7 +156,7 @@ impl Server {
             if version == X402Version::V1 {
                 body = required;
             } else {
-                required["resource"] = json!({ "url": self.url(), "description": "a forecast" });
+                required["resource"] = json!({ "url": asked.url, "description": "a forecast" });
                 required["extensions"] = json!({ "bazaar": { "info": { "kept": 1 } } });
                 (self.state().tweak_required)(&mut required);
                 let value = header::encode(&required).unwrap();
@@ -156,9 +166,36 @@ impl Server {
         response.body(body.to_string().into()).unwrap()
     }
 
-    /// The code that refuses the payment, or who paid what.
-    fn judge(&self, version: X402Version, value: &str) -> Result<Payment, String> {
+    /// The code that refuses the payment, or the receipt.
+    fn judge(&self, version: X402Version, value: &str) -> Result<SettleResponse, String> {
         let payload: Value = header::decode(value.as_bytes()).map_err(|e| e.to_string())?;
+        let transaction = if payload["payload"]["signedTransaction"].is_object() {
+            self.sponsor(&payload)?
+        } else {
+            self.transferred(version, payload)?
+        };
+        if !self.state().used.insert(transaction) {
+            return Err("payment_already_used".to_owned());
+        }
+        Ok(SettleResponse {
+            success: true,
+            transaction: transaction.to_string(),
+            network: self.chain.network().to_string(),
+            ..SettleResponse::default()
+        })
+    }
+
+    /// As a facilitator does that sponsors; what rules there are about the words is not its matter.
+    fn sponsor(&self, payload: &Value) -> Result<TransactionHash, String> {
+        let signed = SignedTransaction::decode(&payload["payload"]).map_err(|e| e.to_string())?;
+        if self.chain.state().orders.len() < self.state().orders_min {
+            return Err("settlement_pending".to_owned());
+        }
+        let digest = signed.signatures.sender[&0][&0].parse().unwrap();
+        Ok(self.chain.sponsor(&digest)?)
+    }
+
+    fn transferred(&self, version: X402Version, payload: Value) -> Result<TransactionHash, String> {
         let accepted = match version {
             X402Version::V1 => payload["payload"]["binding"]["accepted"].clone(),
             X402Version::V2 => payload["accepted"].clone(),
@@ -181,13 +218,7 @@ impl Server {
             && transfer.amount == payment.amount
             && transfer.asset == payment.asset
             && transfer.to == payment.pay_to;
-        if !is_bound {
-            return Err("payment_not_bound".to_owned());
-        }
-        if !self.state().used.insert(payment.transaction) {
-            return Err("payment_already_used".to_owned());
-        }
-        Ok(payment)
+        if is_bound { Ok(payment.transaction) } else { Err("payment_not_bound".to_owned()) }
     }
 }
 
@@ -201,7 +232,8 @@ async fn answer(Extracted(server): Extracted<Server>, request: Request) -> Respo
                 let value = parts.headers.get(name)?.to_str().unwrap().to_owned();
                 Some((name, version, value))
             });
-    let method = parts.method.to_string();
+    let url = format!("http://{}{}", server.address, parts.uri);
+    let asked = Asked { method: parts.method.to_string(), url };
     let scripted = {
         let mut state = server.state();
         state.last_body = body.to_vec();
@@ -220,7 +252,7 @@ async fn answer(Extracted(server): Extracted<Server>, request: Request) -> Respo
             let status = StatusCode::from_u16(status).unwrap();
             Response::builder().status(status).body(Body::empty()).unwrap()
         }
-        (Some(Scripted::Code(code)), _) => server.demand(&method, Some(code)),
+        (Some(Scripted::Code(code)), _) => server.demand(&asked, Some(code)),
         (Some(Scripted::Raw(raw)), _) => raw(),
         (Some(Scripted::TakeAndHang), Some((_, version, value))) => {
             server.judge(version, &value).unwrap();
@@ -232,27 +264,20 @@ async fn answer(Extracted(server): Extracted<Server>, request: Request) -> Respo
             broken_content(&server)
         }
         (_, None) if is_free => Response::new(CONTENT.into()),
-        (_, None) => server.demand(&method, None),
+        (_, None) => server.demand(&asked, None),
         (_, Some((_, version, value))) => match server.judge(version, &value) {
-            Err(code) => server.demand(&method, Some(&code)),
-            Ok(payment) => content(version, &payment),
+            Err(code) => server.demand(&asked, Some(&code)),
+            Ok(receipt) => content(version, &receipt),
         },
     }
 }
 
-fn content(version: X402Version, payment: &Payment) -> Response {
-    let receipt = SettleResponse {
-        success: true,
-        payer: Some(payment.payer.to_string()),
-        transaction: payment.transaction.to_string(),
-        network: payment.network.to_string(),
-        ..SettleResponse::default()
-    };
+fn content(version: X402Version, receipt: &SettleResponse) -> Response {
     let name = match version {
         X402Version::V1 => header::X_PAYMENT_RESPONSE,
         X402Version::V2 => header::PAYMENT_RESPONSE,
     };
-    let receipt = header::encode(&receipt).unwrap();
+    let receipt = header::encode(receipt).unwrap();
     Response::builder().header(name, receipt).body(CONTENT.into()).unwrap()
 }
 

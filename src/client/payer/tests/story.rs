@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::server::{CONTENT, Scripted};
 use super::*;
-use crate::payer::record::State;
+use crate::payer::record::{Means, State};
 use crate::payer::request::Request;
 use crate::payer::wallet;
 
@@ -34,7 +34,8 @@ async fn either_version_pays_and_gets_the_content_with_its_receipt() {
         let (answer, content) = world.run().await.unwrap();
         let paid = answer.payment.unwrap();
         assert_eq!(content, CONTENT);
-        assert_eq!(paid.receipt.unwrap().transaction, paid.record.hash.to_string());
+        let hash = paid.record.transaction().unwrap();
+        assert_eq!(paid.receipt.unwrap().transaction, hash.to_string());
         assert!(matches!(paid.record.state, State::Paid { .. }));
         assert_eq!(world.records(), [paid.record]);
         assert_eq!(world.server.state().presented[0].0, name);
@@ -75,12 +76,12 @@ async fn a_receipt_keeps_neither_signed_bytes_nor_presentation() {
 async fn the_steps_are_told_in_order() {
     let world = World::start().await;
     let (answer, _) = world.run().await.unwrap();
-    let hash = answer.payment.unwrap().record.hash;
+    let payment = answer.payment.unwrap().record.id();
     let steps = world.steps();
     let Step::Quoted(quote) = &steps[0] else { panic!("{steps:?}") };
     assert_eq!((quote.amount.as_str(), quote.fee.as_str()), ("1.5", "0.6"));
     assert_eq!(quote.description.as_deref(), Some("a forecast"));
-    let rest = [Step::Recorded { hash }, Step::Sent { hash }, Step::Accepted { status: 200 }];
+    let rest = [Step::Recorded { payment }, Step::Sent { payment }, Step::Accepted { status: 200 }];
     assert_eq!(steps[1..], rest);
 }
 
@@ -128,7 +129,7 @@ async fn retry_after_beyond_the_deadline_ends_the_run_and_the_next_one_finishes_
     let error = world.run().await.unwrap_err();
     assert!(matches!(error, Error::Unfinished { .. }), "{error}");
     let (answer, _) = world.run().await.unwrap();
-    assert_eq!(answer.payment.unwrap().record.hash, error.transfer().unwrap());
+    assert_eq!(answer.payment.unwrap().record.transaction(), error.transfer());
     assert_eq!(world.chain.state().included.len(), 1);
 }
 
@@ -156,7 +157,7 @@ async fn an_identity_proof_goes_with_the_payment_where_one_is_asked_for() {
             offer["extra"]["identity"] = json!({ "statement": [adult()] });
         };
         let (answer, _) = world.run().await.unwrap();
-        let digest = answer.payment.unwrap().record.digest;
+        let Means::Transfer { digest, .. } = answer.payment.unwrap().record.means else { panic!() };
         let (_, value) = world.server.state().presented[0].clone();
         let payload: Value = header::decode(value.as_bytes()).unwrap();
         assert_eq!(payload["payload"]["presentation"]["challenge"], digest.to_string());
@@ -225,7 +226,9 @@ async fn receipts_are_bounded_and_unfinished_payments_are_never_dropped() {
         let mut record = receipt.clone();
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-        record.hash = ccd402_domain::ids::TransactionHash::from_bytes(bytes);
+        let hash = ccd402_domain::ids::TransactionHash::from_bytes(bytes);
+        let digest = ccd402_domain::ids::Digest::from_bytes(bytes);
+        record.means = Means::Transfer { hash, digest };
         record.created_at += TimeDelta::seconds(1 + i64::try_from(n).unwrap());
         journal.write(&record).unwrap();
     }
