@@ -4,9 +4,9 @@
 #   ops/check.sh          every step; goes on after a failure, so that one run shows them all
 #   ops/check.sh STEP...  only these steps, as listed in STEPS below
 #
-# It needs Rust, a C compiler, Python, Node and the package registries, and installs what else the
-# steps need: cargo-deny and schemathesis into target/tools, npm packages beside their tests. What a
-# step cannot have on this machine it names as skipped, and never as passed.
+# It needs Rust, a C compiler, make, Python, Node and the package registries, and installs what else
+# the steps need: cargo-deny and schemathesis into target/tools, npm packages beside their tests.
+# What a step cannot have on this machine it names as skipped, and never as passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ccd402_app::error::Error as AppError;
-use ccd402_app::ports::log::{EventLog, Position};
+use ccd402_app::ports::log::{EventLog, Position, READ_EVENTS_MAX};
 use ccd402_app::ports::read_model::{ReadModel, ReadModelError, Rebuild};
 use ccd402_app::reads::Reads;
 use ccd402_app::replay::Replay;
@@ -17,9 +17,13 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 
 /// Events read at once.
-const PAGE: usize = 1_024;
-/// How long events are gathered before they are written: under load, many a transaction.
+const PAGE: usize = READ_EVENTS_MAX;
+/// How long events are gathered before they are written; longer while many come, since each
+/// transaction writes the pages that it touches, and rows that come together touch the same ones.
 const GATHER: Duration = Duration::from_millis(25);
+/// The same, after a transaction of at least so many events. What comes in that time must still be
+/// among the newest events, which the log has in memory.
+const GATHER_MANY: (Duration, usize) = (Duration::from_millis(100), 512);
 /// Pause after the read model could not be written.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two words about a build that goes on.
@@ -43,10 +47,22 @@ struct Build {
 enum Step {
     /// There may be more.
     Moved,
+    /// So many events were all that there were.
+    CaughtUp(usize),
     /// There is nothing to do.
     Idle,
     /// Not now.
     Stuck,
+}
+
+impl Step {
+    /// How long the next events are gathered.
+    fn gather(self) -> Duration {
+        match self {
+            Self::CaughtUp(events) if events >= GATHER_MANY.1 => GATHER_MANY.0,
+            _ => GATHER,
+        }
+    }
 }
 
 impl Projector {
@@ -83,12 +99,13 @@ impl Projector {
             match (followed, built) {
                 (Step::Stuck, _) | (_, Step::Stuck) => tokio::time::sleep(RETRY).await,
                 (Step::Moved, _) | (_, Step::Moved) => {}
-                (Step::Idle, Step::Idle) => {
+                (Step::Idle | Step::CaughtUp(_), _) => {
+                    let gather = followed.gather();
                     let mut position = self.model().position();
                     let lost = async { position.wait_for(Option::is_none).await.is_ok() };
                     tokio::select! {
                         changed = head.changed() => match changed {
-                            Ok(()) => tokio::time::sleep(GATHER).await,
+                            Ok(()) => tokio::time::sleep(gather).await,
                             Err(_) => return Ok(()),
                         },
                         is_lost = lost => if !is_lost {
@@ -121,6 +138,7 @@ impl Projector {
             return Ok(Step::Idle);
         }
         Ok(match self.model().apply(&events).await {
+            Ok(()) if events.len() < PAGE => Step::CaughtUp(events.len()),
             Ok(()) => Step::Moved,
             // It is not read any more, and is built again next.
             Err(ReadModelError::Damaged(_) | ReadModelError::Building) => Step::Moved,

@@ -1,5 +1,7 @@
 //! Takes a payment in: decoding, the rules that need no IO, and the event that says it was asked for.
 
+use std::sync::Arc;
+
 use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::payment::{Payment, Proofs};
 use ccd402_domain::rejection::Rejection;
@@ -112,7 +114,7 @@ impl Facilitator {
         let request = Request {
             verification: id,
             tenant: handed.tenant,
-            payment: Box::new(handed.payment),
+            payment: Arc::new(handed.payment),
             body: handed.body,
             now,
         };

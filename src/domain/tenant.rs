@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ const DEFAULT: &str = "default";
 
 /// A tenant's name: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct TenantId(String);
+pub struct TenantId(Arc<str>);
 
 /// A text that is no tenant's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,13 +65,13 @@ impl TenantId {
     /// Whether it is the one of verifications that come without a key.
     #[must_use]
     pub fn is_default(&self) -> bool {
-        self.0 == DEFAULT
+        *self.0 == *DEFAULT
     }
 }
 
 impl Default for TenantId {
     fn default() -> Self {
-        Self(DEFAULT.to_owned())
+        Self(DEFAULT.into())
     }
 }
 
@@ -83,7 +84,7 @@ impl FromStr for TenantId {
         if !fits || text.starts_with('-') || !text.bytes().all(is_name) {
             return Err(NotATenant);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

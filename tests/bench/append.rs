@@ -6,6 +6,9 @@
 //! else the machine is doing. It says what the log costs on top of sled.
 //! Reads, conflicts and several processes are not measured.
 
+// For the program's allocator.
+use ccd402 as _;
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::Path;

@@ -38,7 +38,7 @@ async fn run() {
     });
 
     let data_dir = dir.path().join("serve");
-    let (mut server, addr) = serve(&net.chain().url(), &data_dir);
+    let (server, addr) = serve(&net.chain().url(), &data_dir);
     let idle = resident_mib(&server);
     let template = Arc::new(Template::post("/v1/verifications", &body.to_string(), &hash));
     println!("resident, idle: {idle} MiB");
@@ -53,11 +53,20 @@ async fn run() {
             full as f64 / goal_mib as f64
         );
     }
-    server.kill().expect("the server is ours");
-    server.wait().expect("it ends");
 }
 
-fn serve(node: &str, data_dir: &std::path::Path) -> (Child, SocketAddr) {
+/// The server; ends with whoever has it.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // What failed before is told; this must not hide it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(node: &str, data_dir: &std::path::Path) -> (Server, SocketAddr) {
     let mut server = Command::new(env!("CARGO_BIN_EXE_ccd402"))
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--node", node, "--data-dir"])
         .arg(data_dir)
@@ -71,10 +80,10 @@ fn serve(node: &str, data_dir: &std::path::Path) -> (Child, SocketAddr) {
     let ready: Value = serde_json::from_str(&line).expect("one JSON object");
     let url = ready["url"].as_str().expect("with its URL");
     let addr = url.trim_start_matches("http://").parse().expect("an address");
-    (server, addr)
+    (Server(server), addr)
 }
 
-fn resident_mib(server: &Child) -> u64 {
+fn resident_mib(Server(server): &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()))
         .expect("Linux tells of processes");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");

@@ -4,6 +4,9 @@
 //! Run with `cargo bench --bench replay`. All sides run in turns over one log; the medians of the
 //! rounds count. Appending, and questions to the read model, are not measured.
 
+// For the program's allocator.
+use ccd402 as _;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

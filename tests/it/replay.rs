@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402_app::contract::sample::{append, binding_verified, confirmed, requested, time};
@@ -101,7 +102,7 @@ async fn rows_that_are_not_what_the_log_says_are_named() {
     let dir = at_rest(VERIFICATIONS).await;
     let mut other = events(dir.path()).await;
     let Event::VerificationRequested(request) = &mut other[3].event else { panic!("a request") };
-    request.payment.amount = Amount::from_units(3);
+    Arc::make_mut(&mut request.payment).amount = Amount::from_units(3);
     lived(dir.path(), &other[..59]).await;
     let (code, told) = replay(dir.path(), &["--diff"]).await;
     let changed = json!({ "number": 4, "what": "changed", "columns": ["amount_rest"] });

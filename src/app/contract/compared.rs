@@ -2,7 +2,7 @@
 
 use ccd402_domain::amount::Amount;
 
-use super::{Model, apply, begin, changed, of};
+use super::{Model, apply, begin, of, paying};
 use crate::contract::sample::{confirmed, followed, requested};
 use crate::ports::log::{Recorded, StreamId};
 use crate::ports::read_model::{
@@ -18,7 +18,7 @@ pub async fn what_was_lived_is_compared_with_what_is_replayed(model: Model) {
         Recorded { stream, ..of(at, 0, 1, followed(at)) }
     };
     let mut lived = log.clone();
-    lived[3] = of(4, 4, 1, changed(4, |asked| asked.payment.amount = Amount::from_units(1)));
+    lived[3] = of(4, 4, 1, paying(4, |payment| payment.amount = Amount::from_units(1)));
     lived[6] = nothing(7);
     apply(&model, &lived).await;
     let mut replayed = log.clone();

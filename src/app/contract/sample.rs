@@ -1,5 +1,7 @@
 //! Sample events, numbered: equal numbers make equal values. Plausible, but no valid payments.
 
+use std::sync::Arc;
+
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
@@ -93,7 +95,7 @@ pub fn requested(number: u64, by_transaction: u64) -> Event {
     Event::from(VerificationRequested {
         verification: verification(number),
         tenant: TenantId::default(),
-        payment: Box::new(payment(by_transaction)),
+        payment: Arc::new(payment(by_transaction)),
         body: Digest::from_bytes(bytes(number)),
         requested_at: time(),
     })

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ccd402_domain::account::AccountAddress;
@@ -37,45 +38,45 @@ pub const KEYS_PREFIX: &str = "key-";
 /// Place of an event in the whole log. The first is 1; 0 stands before all.
 pub type Position = u64;
 
-/// Name of a stream.
+/// Name of a stream; shared by its clones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamId(String);
+pub struct StreamId(Arc<str>);
 
 impl StreamId {
     /// The stream of a verification.
     #[must_use]
     pub fn verification(id: VerificationId) -> Self {
-        Self(format!("verification-{id}"))
+        Self(format!("verification-{id}").into())
     }
 
     /// The stream that keeps what was answered under an Idempotency-Key.
     #[must_use]
     pub fn answer(key: Uuid) -> Self {
-        Self(format!("answer-{key}"))
+        Self(format!("answer-{key}").into())
     }
 
     /// The stream of the follower of a network.
     #[must_use]
     pub fn follower(network: &NetworkId) -> Self {
-        Self(format!("follower-{network}"))
+        Self(format!("follower-{network}").into())
     }
 
     /// The stream of a webhook.
     #[must_use]
     pub fn webhook(id: WebhookId) -> Self {
-        Self(format!("{WEBHOOK_PREFIX}{id}"))
+        Self(format!("{WEBHOOK_PREFIX}{id}").into())
     }
 
     /// The stream of how far a webhook's deliveries have come.
     #[must_use]
     pub fn webhook_checkpoint(id: WebhookId) -> Self {
-        Self(format!("delivered-{id}"))
+        Self(format!("delivered-{id}").into())
     }
 
     /// The stream of one webhook's deliveries of one verification.
     #[must_use]
     pub fn delivery(webhook: WebhookId, verification: VerificationId) -> Self {
-        Self(format!("{}{verification}", Self::deliveries(webhook)))
+        Self(format!("{}{verification}", Self::deliveries(webhook)).into())
     }
 
     /// What the names of all streams of a webhook's deliveries begin with.
@@ -93,13 +94,13 @@ impl StreamId {
     /// The stream of an API key.
     #[must_use]
     pub fn key(id: KeyId) -> Self {
-        Self(format!("{KEYS_PREFIX}{id}"))
+        Self(format!("{KEYS_PREFIX}{id}").into())
     }
 
     /// A name read back from a log.
     #[must_use]
     pub fn from_stored(name: String) -> Self {
-        Self(name)
+        Self(name.into())
     }
 
     /// The name.

@@ -1,5 +1,7 @@
 //! What can be asked of a Verification.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::ids::{Digest, ReservationId, VerificationId};
@@ -58,7 +60,7 @@ pub struct Request {
     /// Whose it will be.
     pub tenant: TenantId,
     /// What was handed in.
-    pub payment: Box<Payment>,
+    pub payment: Arc<Payment>,
     /// SHA-256 of the request's body.
     pub body: Digest,
     /// Time of the command.

@@ -3,6 +3,8 @@
 //! Each event that ends the wait for a transaction names network and transaction again, so that an
 //! index of what waits can be kept from events alone.
 
+use std::sync::Arc;
+
 use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,8 +26,8 @@ pub struct VerificationRequested {
     /// Whose it is.
     #[serde(default, skip_serializing_if = "TenantId::is_default")]
     pub tenant: TenantId,
-    /// What was handed in, without the proofs.
-    pub payment: Box<Payment>,
+    /// What was handed in, without the proofs; shared, for everybody who follows the log has a copy.
+    pub payment: Arc<Payment>,
     /// SHA-256 of the request's body: tells a repeat from another request.
     pub body: Digest,
     /// When.

@@ -1,5 +1,7 @@
 //! What is known of a Verification: the fold of its events.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::event::Event;
@@ -22,7 +24,7 @@ pub struct Verification {
     /// Events so far: the version to expect when appending.
     pub version: u64,
     /// What was handed in.
-    pub payment: Box<Payment>,
+    pub payment: Arc<Payment>,
     /// SHA-256 of the request's body.
     pub body: Digest,
     /// When it was handed in.

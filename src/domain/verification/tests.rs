@@ -5,6 +5,8 @@ mod history;
 mod sponsored;
 mod usage;
 
+use std::sync::Arc;
+
 use ccd402_protocol::code::ReasonCode;
 use serde_json::json;
 use uuid::Uuid;
@@ -65,7 +67,7 @@ fn request(payment: &Payment) -> Request {
     Request {
         verification: id(),
         tenant: TenantId::default(),
-        payment: Box::new(payment.clone()),
+        payment: Arc::new(payment.clone()),
         body: Digest::from_bytes([1; 32]),
         now: at(60),
     }

@@ -31,6 +31,9 @@ const LOCK_MAX: Duration = Duration::from_secs(5);
 const STEPS: i32 = 50_000;
 /// Memory for the pages that are written, in KiB.
 const CACHE_KIB: i64 = 64 * 1024;
+/// Pages of the log before the file that are written into the file together: 32 MiB. Each time the
+/// file is synced, and the event log waits for the same disk.
+const WAL_PAGES: u32 = 8 * 1024;
 
 /// An open file.
 pub(super) struct Live {
@@ -65,7 +68,10 @@ impl Live {
             .busy_timeout(LOCK_MAX)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal);
-        let writing = options.clone().pragma("cache_size", (-CACHE_KIB).to_string());
+        let writing = options
+            .clone()
+            .pragma("cache_size", (-CACHE_KIB).to_string())
+            .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
         let mut connection = SqliteConnection::connect_with(&writing).await.map_err(failure)?;
         let checkpoint = checkpoint(&mut connection).await?;
         let readers = SqlitePoolOptions::new()

@@ -37,6 +37,10 @@ pub(crate) struct Load {
     pub(crate) time: Duration,
 }
 
+/// The status of a server that has too much waiting, and when it wants to be asked again.
+const OVERLOADED: &[u8] = b"503";
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Hashes that were used: no two requests of a process have the same.
 static NEXT_HASH: AtomicU64 = AtomicU64::new(1);
 
@@ -77,17 +81,29 @@ async fn connection(
             let hash = format!("{:064x}", NEXT_HASH.fetch_add(1, Ordering::Relaxed));
             request[at..at + 64].copy_from_slice(hash.as_bytes());
         }
-        stream.write_all(&request).await.expect("the server reads");
-        answer.clear();
-        while !is_complete(&answer) {
-            let read = stream.read_buf(&mut answer).await.expect("the server answers");
-            assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(&answer));
+        exchange(&mut stream, &request, &mut answer).await;
+        while status_of(&answer) == OVERLOADED {
+            tokio::time::sleep(RETRY_AFTER).await;
+            exchange(&mut stream, &request, &mut answer).await;
         }
-        let line = answer.get(9..12).unwrap_or_default();
-        assert_eq!(line, status.as_bytes(), "{}", String::from_utf8_lossy(&answer));
+        let told = String::from_utf8_lossy(&answer);
+        assert_eq!(status_of(&answer), status.as_bytes(), "{told}");
         answered += 1;
     }
     answered
+}
+
+async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) {
+    stream.write_all(request).await.expect("the server reads");
+    answer.clear();
+    while !is_complete(answer) {
+        let read = stream.read_buf(answer).await.expect("the server answers");
+        assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(answer));
+    }
+}
+
+fn status_of(answer: &[u8]) -> &[u8] {
+    answer.get(9..12).unwrap_or_default()
 }
 
 /// Whether head and body are there, by the content length that both servers send.

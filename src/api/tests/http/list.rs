@@ -1,5 +1,7 @@
 //! `GET /v1/verifications`: which are listed, in what order and what pages, and to whom.
 
+use std::sync::Arc;
+
 use ccd402_api::options::Options;
 use ccd402_api::server::Limits;
 use ccd402_app::contract::sample::{
@@ -8,6 +10,7 @@ use ccd402_app::contract::sample::{
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::event::Event;
 use ccd402_domain::key::scope::Scope;
+use ccd402_domain::payment::Payment;
 use ccd402_domain::verification::event::VerificationRequested;
 use chrono::{SecondsFormat, TimeDelta};
 use reqwest::StatusCode;
@@ -30,6 +33,10 @@ fn changed(number: u64, change: impl FnOnce(&mut VerificationRequested)) -> Even
     };
     change(&mut request);
     Event::from(request)
+}
+
+fn paying(number: u64, change: impl FnOnce(&mut Payment)) -> Event {
+    changed(number, |request| change(Arc::make_mut(&mut request.payment)))
 }
 
 async fn page(api: &TestApi, query: &str) -> Value {
@@ -57,10 +64,10 @@ async fn every_filter_selects() {
     let url = "https://example.com/a?b=1,2&c=%3D";
     add(&api, 1, vec![requested(1, 1), confirmed(1, 1)]).await;
     add(&api, 2, vec![requested(2, 2), failed(2, 2)]).await;
-    add(&api, 3, vec![changed(3, |asked| asked.payment.pay_to = other)]).await;
-    add(&api, 4, vec![changed(4, |asked| asked.payment.asset = "EURR".parse().unwrap())]).await;
-    add(&api, 5, vec![changed(5, |asked| asked.payment.network = other_network())]).await;
-    add(&api, 6, vec![changed(6, |asked| asked.payment.resource.url = url.to_owned())]).await;
+    add(&api, 3, vec![paying(3, |payment| payment.pay_to = other)]).await;
+    add(&api, 4, vec![paying(4, |payment| payment.asset = "EURR".parse().unwrap())]).await;
+    add(&api, 5, vec![paying(5, |payment| payment.network = other_network())]).await;
+    add(&api, 6, vec![paying(6, |payment| payment.resource.url = url.to_owned())]).await;
     add(&api, 7, vec![changed(7, |asked| asked.requested_at = later)]).await;
     add(&api, 8, vec![changed(8, |asked| asked.tenant = "shop".parse().unwrap())]).await;
     api.project().await;

@@ -99,7 +99,7 @@ async fn a_row_that_is_not_what_the_log_says_is_named() {
     api.log.append_sample(append(6, 0, vec![requested(6, 6), confirmed(6, 6)])).await;
     let mut events = api.log.read_all(10, 10).await.unwrap();
     let Event::VerificationRequested(request) = &mut events[0].event else { panic!("a request") };
-    request.payment.amount = Amount::from_units(3);
+    Arc::make_mut(&mut request.payment).amount = Amount::from_units(3);
     api.reads.model().apply(&events).await.unwrap();
     let (_, last) = lines(post(&api, VERIFY)).await;
     let difference = json!({ "number": 11, "what": "changed", "columns": ["amount_rest"] });

@@ -1,5 +1,7 @@
 //! `GET /v1/stats`: what is counted, of whom, and how it is written.
 
+use std::sync::Arc;
+
 use ccd402_api::options::Options;
 use ccd402_api::server::Limits;
 use ccd402_app::contract::queue::job;
@@ -29,7 +31,7 @@ async fn with_three() -> TestApi {
     api.log.append_sample(confirms).await;
     api.log.append_sample(append(2, 0, vec![requested(2, 2), failed(2, 2)])).await;
     let Event::VerificationRequested(mut strange) = requested(3, 3) else { panic!("a request") };
-    strange.payment.resource.url = FORMULA.to_owned();
+    Arc::make_mut(&mut strange.payment).resource.url = FORMULA.to_owned();
     api.log.append_sample(append(3, 0, vec![Event::from(strange)])).await;
     api.project().await;
     api

@@ -1,5 +1,6 @@
 //! When the node is asked, and what happens while it does not answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402_app::contract::payments::{Handed, at, block, block_ref};
@@ -137,7 +138,7 @@ fn calls_for_a_job(facilitator: &Facilitator, handed: &Handed) -> bool {
     let requested = VerificationRequested {
         verification: VerificationId(Uuid::nil()),
         tenant: TenantId::default(),
-        payment: Box::new(handed.payment()),
+        payment: Arc::new(handed.payment()),
         body: Digest::from_bytes([0; 32]),
         requested_at: at(1),
     };
