@@ -88,7 +88,7 @@ impl StreamId {
     /// The stream of what an account's sponsored payments on their way will take.
     #[must_use]
     pub fn holds(network: &NetworkId, payer: &AccountAddress) -> Self {
-        Self(format!("holds-{network}-{}", payer.account()))
+        Self(format!("holds-{network}-{}", payer.account()).into())
     }
 
     /// The stream of an API key.

@@ -4,6 +4,7 @@
 //! A transaction is one payment for one thing, for as long as the log lasts: whoever hands it in
 //! again meets the same Verification, also when its time is long over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402_domain::ids::VerificationId;
@@ -180,7 +181,7 @@ impl Facilitator {
         let request = Request {
             verification: id,
             tenant: call.tenant.clone(),
-            payment: Box::new(payment.clone()),
+            payment: Arc::new(payment.clone()),
             body: keyed.body,
             now,
         };
