@@ -26,7 +26,8 @@ pub struct VerificationRequested {
     /// Whose it is.
     #[serde(default, skip_serializing_if = "TenantId::is_default")]
     pub tenant: TenantId,
-    /// What was handed in, without the proofs; shared, for everybody who follows the log has a copy.
+    /// What was handed in, without the proofs.
+    // Shared: everybody who follows the log has a copy.
     pub payment: Arc<Payment>,
     /// SHA-256 of the request's body: tells a repeat from another request.
     pub body: Digest,
