@@ -133,6 +133,10 @@ fn transaction_final(state: &Verification, transaction: &FinalizedTransaction) -
     if transaction.hash != state.payment.transaction || is_seen {
         return Vec::new();
     }
+    // Sent, and so signed, for somebody else: the payer handed the same transaction in elsewhere.
+    if state.payment.sponsored.is_some() && state.block_item.is_none() {
+        return vec![failed(state, Rejection::of(ReasonCode::PaymentAlreadyUsed))];
+    }
     match rules::check(&state.payment, transaction) {
         Err(rejection) => vec![failed(state, rejection)],
         Ok(()) if state.awaits_proofs() => {

@@ -113,6 +113,18 @@ fn the_block_decides() {
 }
 
 #[test]
+fn what_was_sent_for_another_verification_does_not_confirm_this_one() {
+    let payment = sponsored();
+    let held = state(&[requested(&payment)]);
+    match &decide(Some(&held), Command::RecordTransaction(paid(&payment))).unwrap()[..] {
+        [Event::VerificationFailed(failed)] => {
+            assert_eq!(failed.rejection.code, ReasonCode::PaymentAlreadyUsed);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_transaction_pays_for_one_thing() {
     let payment = sponsored();
     let held = state(&[requested(&payment)]);
