@@ -41,7 +41,8 @@ impl Facilitator {
         self.job(requested.verification, payment, awaits_proofs)
     }
 
-    /// The jobs that the new verifications among these events call for.
+    /// The jobs that the new verifications among these events call for, and the transactions that
+    /// were signed.
     ///
     /// One that only waits for its transaction calls for none once anything has happened to it: the
     /// follower has decided it meanwhile. Who dispatches late would else make work of what is done,

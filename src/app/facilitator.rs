@@ -160,7 +160,7 @@ impl Facilitator {
                     let Some(state) = state else { return Err(Error::Contended) };
                     self.wakeups.wake(id);
                     if state.is_decided() && !was_decided {
-                        self.is_decided(id);
+                        self.keep_promise(id);
                         measure::decided(requested_at, self.clock.now());
                     }
                     return Ok(Ok(Executed { state, changed: true }));

@@ -70,7 +70,7 @@ impl Facilitator {
                     let now = self.clock.now();
                     let ended = decided.iter().filter(|found| found.is_decided);
                     ended.for_each(|found| {
-                        self.is_decided(found.id);
+                        self.keep_promise(found.id);
                         measure::decided(found.requested_at, now);
                     });
                     return Ok(decided.len());

@@ -25,6 +25,11 @@ pub(crate) struct Handed {
 }
 
 impl Handed {
+    /// One whose proofs are checked already.
+    pub(crate) fn without_proofs(tenant: &TenantId, payment: Payment, body: Digest) -> Self {
+        Self { tenant: tenant.clone(), payment, proofs: Vec::new(), body }
+    }
+
     /// The id that every presentation of this payment by one tenant has, so that a repeat meets what is known
     /// already. Everything that can decide its outcome is in it: who hands in another's transfer
     /// with one thing changed gets a verification of his own, and spoils nobody's.

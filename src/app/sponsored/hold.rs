@@ -4,7 +4,6 @@
 //! A transaction is one payment for one thing, for as long as the log lasts: whoever hands it in
 //! again meets the same Verification, also when its time is long over.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402_domain::ids::VerificationId;
@@ -15,8 +14,6 @@ use ccd402_domain::sponsored::offer::Offer;
 use ccd402_domain::sponsored::payment::SponsoredPayment;
 use ccd402_domain::sponsored::rules::Case;
 use ccd402_domain::sponsored::transaction::Transaction;
-use ccd402_domain::verification::command::{Command, Request};
-use ccd402_domain::verification::decide::decide;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::presented::PresentedSponsored;
@@ -31,6 +28,7 @@ use crate::ports::log::{Append, AppendError, StreamId};
 use crate::sponsored::Sponsors;
 use crate::sponsored::preflight::Cleared;
 use crate::sponsored::release::reservation;
+use crate::take_in::Handed as NewPayment;
 use crate::verify::Call;
 
 /// How often a hold is decided anew because another payment of the payer was held first.
@@ -54,20 +52,20 @@ pub(super) struct Held {
 }
 
 impl Facilitator {
-    /// Reads what was handed in, as far as time and chain have no say in it.
+    /// Reads what was handed in, as far as time and chain have no say in it, for those who sponsor it.
     pub(super) fn read_sponsored(
         &self,
-        sponsors: &Sponsors,
         call: &Call<'_>,
         presented: PresentedSponsored,
-    ) -> Result<Handed, Rejection> {
+    ) -> Result<(&Sponsors, Handed), Rejection> {
+        let sponsors = self.sponsors()?;
         let offer = Offer::read(&presented, &self.options.policy.network)?;
         let wire = presented.payload?;
         let transaction = sponsors.port.read(&wire)?;
         let network = offer.network.as_str().as_bytes();
         let digest = transaction.digest;
         let id = call.tenant.uuid_of(&[b"sponsored", network, digest.as_bytes()]);
-        Ok(Handed { offer, wire, transaction, id: VerificationId(id) })
+        Ok((sponsors, Handed { offer, wire, transaction, id: VerificationId(id) }))
     }
 
     /// Its verification, begun and held where there is none.
@@ -105,11 +103,7 @@ impl Facilitator {
             tokio::pin!(changed);
             changed.as_mut().enable();
             let is_patient = Instant::now() < deadline;
-            let found = if is_patient {
-                self.preflight_patiently(sponsors, handed.id, &payment).await?
-            } else {
-                self.preflight(sponsors, handed.id, &payment).await?
-            };
+            let found = self.preflight(sponsors, handed.id, &payment, is_patient).await?;
             let cleared = match found {
                 Ok(cleared) => cleared,
                 Err(grounded) if grounded.may_pass && is_patient => {
@@ -121,7 +115,8 @@ impl Facilitator {
             };
             let until = now + sponsors.options.hold;
             let held = HeldPayment::waiting(handed.id, &written, until);
-            let mut appends = vec![self.beginning(handed.id, call, keyed, &written)];
+            let new = NewPayment::without_proofs(call.tenant, written.clone(), keyed.body);
+            let mut appends = vec![self.requesting(handed.id, new)];
             appends.extend(held.map(|held| self.holding(&payment, cleared, held)));
             appends.extend(self.recording(
                 keyed,
@@ -168,33 +163,6 @@ impl Facilitator {
         }
         let signature = sponsors.port.signature(&handed.wire).await?;
         Ok(case.decide(signature))
-    }
-
-    fn beginning(
-        &self,
-        id: VerificationId,
-        call: &Call<'_>,
-        keyed: Keyed<'_>,
-        payment: &Payment,
-    ) -> Append {
-        let now = self.clock.now();
-        let request = Request {
-            verification: id,
-            tenant: call.tenant.clone(),
-            payment: Arc::new(payment.clone()),
-            body: keyed.body,
-            now,
-        };
-        let events = decide(None, Command::Request(Box::new(request)))
-            .expect("a verification that does not exist refuses no request");
-        Append {
-            stream: StreamId::verification(id),
-            expected_version: 0,
-            events,
-            time: now,
-            cause: Uuid::new_v4(),
-            attachment: None,
-        }
     }
 
     /// The append that holds a payment, among those by which it was cleared.

@@ -91,7 +91,7 @@ impl Facilitator {
     }
 
     /// A verification is decided: what its sponsor has promised is paid, or never will be.
-    pub(crate) fn is_decided(&self, id: VerificationId) {
+    pub(crate) fn keep_promise(&self, id: VerificationId) {
         if let Some(sponsors) = &self.sponsors {
             sponsors.book.keep(id);
         }

@@ -3,6 +3,7 @@
 //! What is known is kept true by the block stream, and yes may be said by it. No is said only by
 //! what a node says now: money that came in by a way that the stream does not tell counts, too.
 
+use ccd402_domain::amount::Amount;
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::rejection::Rejection;
@@ -33,30 +34,19 @@ pub(super) struct Grounded {
 }
 
 impl Facilitator {
-    /// Whether it may fly; a payment that is on its way already is not in its own way.
+    /// Whether it may fly; a payment that is on its way already is not in its own way. Who is patient
+    /// asks no node about a payment that others may still clear the way for.
     pub(super) async fn preflight(
         &self,
         sponsors: &Sponsors,
         id: VerificationId,
         payment: &SponsoredPayment,
+        is_patient: bool,
     ) -> Result<Result<Cleared, Grounded>, Error> {
         match self.preflight_by(sponsors, id, payment, Freshness::Known).await? {
             Ok(cleared) => Ok(Ok(cleared)),
+            Err(grounded) if is_patient && grounded.may_pass => Ok(Err(grounded)),
             Err(_) => self.preflight_by(sponsors, id, payment, Freshness::Now).await,
-        }
-    }
-
-    /// The same, for who has time: a payment that others may still clear the way for is not asked
-    /// about any further.
-    pub(super) async fn preflight_patiently(
-        &self,
-        sponsors: &Sponsors,
-        id: VerificationId,
-        payment: &SponsoredPayment,
-    ) -> Result<Result<Cleared, Grounded>, Error> {
-        match self.preflight_by(sponsors, id, payment, Freshness::Known).await? {
-            Err(grounded) if !grounded.may_pass => self.preflight(sponsors, id, payment).await,
-            known => Ok(known),
         }
     }
 
@@ -79,7 +69,7 @@ impl Facilitator {
         let available = own.map_or(0, |account| account.available.units());
         let kept = sponsors.options.balance_min.units();
         let sponsor = SponsorFunds {
-            available: ccd402_domain::amount::Amount::from_units(available.saturating_sub(kept)),
+            available: Amount::from_units(available.saturating_sub(kept)),
             promised: sponsors.book.promised(payment.sponsor.account(), Some(id)),
         };
         let facts = Facts {

@@ -3,12 +3,15 @@
 //! A caller whose time is over hears that it is pending; the settlement goes on, and the same call
 //! again waits on.
 
+use std::time::Duration;
+
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::verification::command::Command;
 use ccd402_domain::verification::event::Consumer;
 use ccd402_domain::verification::state::{Outcome, Verification};
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::presented::PresentedSponsored;
+use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::error::Error;
@@ -18,6 +21,9 @@ use crate::sponsored::Sponsors;
 use crate::sponsored::hold::Handed;
 use crate::verify::Call;
 
+/// How long a payment is tried to be sent at least, also for who does not wait.
+const SEND_MIN: Duration = Duration::from_secs(1);
+
 impl Facilitator {
     /// Settles a sponsored payment; succeeds once.
     pub(crate) async fn settle_sponsored(
@@ -26,11 +32,7 @@ impl Facilitator {
         keyed: Keyed<'_>,
         presented: PresentedSponsored,
     ) -> Result<Answer, Error> {
-        let read = self.sponsors().and_then(|sponsors| {
-            let handed = self.read_sponsored(sponsors, call, presented)?;
-            Ok((sponsors, handed))
-        });
-        let (sponsors, handed) = match read {
+        let (sponsors, handed) = match self.read_sponsored(call, presented) {
             Ok(read) => read,
             Err(rejection) => return Ok(Answer::refused(rejection)),
         };
@@ -74,11 +76,20 @@ impl Facilitator {
             Ok(state) => state,
             Err(rejection) => return Ok(Err((state, rejection))),
         };
-        if let Err(error) = self.send_next(sponsors, &state).await {
-            // It is written down: a job sends it.
-            tracing::warn!(verification.id = %state.id, %error, "a payment is not sent yet");
+        let begun_at = Instant::now();
+        // It is written down: what is not sent in the caller's time is sent by a job.
+        match tokio::time::timeout(call.wait.max(SEND_MIN), self.send_next(sponsors, &state)).await
+        {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(verification.id = %state.id, %error, "a payment is not sent yet");
+            }
+            Err(_) => {
+                tracing::warn!(verification.id = %state.id, "no node takes a payment in time")
+            }
         }
-        let outcome = self.outcome(state.id, call.wait).await?;
+        let left = call.wait.saturating_sub(begun_at.elapsed());
+        let outcome = self.outcome(state.id, left).await?;
         Ok(Ok(outcome.unwrap_or(state)))
     }
 }

@@ -41,7 +41,7 @@ impl Facilitator {
             if now >= payment.expires_at {
                 return Ok(Err(Rejection::of(ReasonCode::TransactionExpired)));
             }
-            let cleared = match self.preflight(sponsors, id, &payment).await? {
+            let cleared = match self.preflight(sponsors, id, &payment, false).await? {
                 Ok(cleared) => cleared,
                 Err(grounded) => return Ok(Err(grounded.rejection)),
             };

@@ -28,11 +28,7 @@ impl Facilitator {
         keyed: Keyed<'_>,
         presented: PresentedSponsored,
     ) -> Result<Answer, Error> {
-        let read = self.sponsors().and_then(|sponsors| {
-            let handed = self.read_sponsored(sponsors, call, presented)?;
-            Ok((sponsors, handed))
-        });
-        let (sponsors, handed) = match read {
+        let (sponsors, handed) = match self.read_sponsored(call, presented) {
             Ok(read) => read,
             Err(rejection) => return Ok(Answer::refused(rejection)),
         };
@@ -84,7 +80,7 @@ impl Facilitator {
             if now >= payment.expires_at {
                 return Ok(Err(Rejection::of(ReasonCode::TransactionExpired)));
             }
-            let cleared = match self.preflight(sponsors, state.id, &payment).await? {
+            let cleared = match self.preflight(sponsors, state.id, &payment, false).await? {
                 Ok(cleared) => cleared,
                 Err(grounded) => return Ok(Err(grounded.rejection)),
             };

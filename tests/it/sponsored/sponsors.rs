@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ccd402_domain::amount::Amount;
-use ccd402_simchain::{Funds, IdentitySpec};
+use ccd402_simchain::{FaultKind, Funds, IdentitySpec};
 use serde_json::json;
 
 use super::kit::{PRICE, Stage};
@@ -43,21 +43,48 @@ async fn a_token_that_is_paused_is_refused_before_it_costs_anything() {
     assert_eq!(stage.settle(&payment).await["success"], true, "its token is known now");
     stage.chain.set_paused("EURR", true).await.unwrap();
     let payment = stage.payment(&payer, "EURR").await;
-    let refused = loop {
-        let answer = stage.verify(&payment).await;
-        if answer["isValid"] == false {
-            break answer;
-        }
-    };
+    let refused = until(&stage, &payment, false).await;
     assert_eq!(refused["invalidReason"], "preflight_token_transfer_refused", "{refused}");
     stage.chain.set_paused("EURR", false).await.unwrap();
-    let held = loop {
-        let answer = stage.verify(&payment).await;
-        if answer["isValid"] == true {
-            break answer;
+    let held = until(&stage, &payment, true).await;
+    assert_eq!(held["payer"], json!(payer.wallet.address()));
+    stage.stop().await;
+}
+
+/// What a payment is answered once it is so valid.
+async fn until(stage: &Stage, payment: &serde_json::Value, is_valid: bool) -> serde_json::Value {
+    let answered = async {
+        loop {
+            let answer = stage.verify(payment).await;
+            if answer["isValid"] == is_valid {
+                return answer;
+            }
         }
     };
-    assert_eq!(held["payer"], json!(payer.wallet.address()));
+    tokio::time::timeout(Duration::from_secs(60), answered).await.expect("it comes true in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_no_node_answers_nothing_is_held_and_what_is_written_down_is_sent_later() {
+    let stage = Stage::new().await;
+    let (known, stranger) = (stage.payer(100).await, stage.payer(100).await);
+    let first = stage.payment(&known, "CCD").await;
+    assert_eq!(stage.verify(&first).await["isValid"], true);
+    let other = stage.payment(&stranger, "CCD").await;
+    stage.chain.fault(FaultKind::FailRpc {
+        method: None,
+        code: 14,
+        message: "try again later".to_owned(),
+    });
+    let url = format!("{}/verify", stage.running.url());
+    let away = stage.http.post(url).json(&other).send().await.unwrap();
+    assert_eq!(away.status(), 503, "it is not known, and nobody can be asked");
+    let pending = stage.ask("/settle", &first, 1).await;
+    assert_eq!(pending["errorReason"], "settlement_pending", "{pending}");
+    stage.chain.clear_faults();
+    assert_eq!(stage.settle(&first).await["success"], true);
+    assert_eq!(stage.settle(&other).await["success"], true);
+    assert_eq!(stage.received("CCD").await, 2 * PRICE);
     stage.stop().await;
 }
 
@@ -161,7 +188,7 @@ async fn a_payer_that_is_known_costs_no_node_a_call() {
         assert_eq!(stage.settle(&stage.payment(&payer, asset).await).await["success"], true);
     }
     // No more blocks: what is asked for from now on is asked for by payments.
-    stage.chain.fault(ccd402_simchain::FaultKind::StallStreams);
+    stage.chain.fault(FaultKind::StallStreams);
     let mut payments = Vec::new();
     for _ in 0..20 {
         payments.push(stage.payment(&payer, "CCD").await);

@@ -15,7 +15,7 @@ use ccd402_app::sponsored::{Options, Sending};
 use ccd402_app::verify::Call;
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;
-use ccd402_domain::ids::VerificationId;
+use ccd402_domain::ids::{ReservationId, VerificationId};
 use ccd402_domain::tenant::TenantId;
 use ccd402_domain::verification::event::{Consumer, PaymentConsumed};
 use ccd402_protocol::code::ReasonCode;
@@ -270,4 +270,47 @@ async fn budgets_are_of_a_tenant_and_a_day_and_outlive_a_restart() {
     desk.bench.clock.advance(TimeDelta::days(1));
     let tomorrow = desk.payment(account(1), 3);
     desk.verify(&tomorrow).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_lets_a_hold_lapse_gains_nothing_by_what_another_settles() {
+    let mut desk = Desk::new().await;
+    let payment = desk.payment(account(1), 1);
+    let lapsed = desk.verify(&payment).await.unwrap();
+    // Given back, it may be handed in elsewhere.
+    let other = desk.bench.sponsoring(&desk.sponsors, Options::default());
+    desk.facilitator
+        .release(&TenantId::default(), lapsed, held_by(&desk, &payment).await)
+        .await
+        .unwrap()
+        .unwrap();
+    let stranger: TenantId = "stranger".parse().unwrap();
+    let pending = settle(&other, &stranger, &payment, NO_WAIT).await;
+    assert_eq!(pending, Err(ReasonCode::SettlementPending));
+    desk.finalize(&[&payment]).await;
+    assert_eq!(desk.settle(&payment, NO_WAIT).await, Err(ReasonCode::PaymentAlreadyUsed));
+    settle(&other, &stranger, &payment, NO_WAIT).await.unwrap();
+}
+
+/// The id under which the hold of a payment is given back.
+async fn held_by(desk: &Desk, payment: &Payment) -> ReservationId {
+    let (tenant, body) = (TenantId::default(), payment.body());
+    let call = Call { tenant: &tenant, body: &body, key: None, wait: NO_WAIT };
+    desk.facilitator.verify(call).await.unwrap().result.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn what_nobody_settles_expires() {
+    let desk = Desk::new().await;
+    let payment = desk.payment(account(1), 1);
+    desk.verify(&payment).await.unwrap();
+    // Far enough by the chain's own time, and no node knows it.
+    let later = block(FIRST + 90, &[]);
+    desk.bench.chain.set_height(FIRST + 90);
+    desk.facilitator.follow(&later, None).await.unwrap();
+    desk.facilitator.expire().await.unwrap();
+    desk.bench.clock.advance(TimeDelta::seconds(90));
+    assert_eq!(desk.settle(&payment, NO_WAIT).await, Err(ReasonCode::TransactionExpired));
+    assert_eq!(desk.sponsors.sent().len(), 0);
+    assert_eq!(desk.facilitator.sponsor_funds().await.unwrap()[0].promised, Amount::from_units(0));
 }
