@@ -85,7 +85,7 @@ impl Facilitator {
                 tracing::warn!(verification.id = %state.id, %error, "a payment is not sent yet");
             }
             Err(_) => {
-                tracing::warn!(verification.id = %state.id, "no node takes a payment in time")
+                tracing::warn!(verification.id = %state.id, "no node takes a payment in time");
             }
         }
         let left = call.wait.saturating_sub(begun_at.elapsed());
