@@ -21,8 +21,8 @@ use crate::shutdown;
 /// Put a price before any HTTP server: a reverse proxy that hands out content for payment.
 ///
 /// Requests that are for sale are answered 402 with what they cost until they carry a payment that
-/// the facilitator finds good; all others pass. Who has paid is told to the server in
-/// X-Ccd402-Payer. Settings come from flags, then CCD402_GATE_* variables, then the TOML file, then
+/// the facilitator finds good; all others pass. Browsers get a page that says what to do. Who has
+/// paid is told to the server in X-Ccd402-Payer. Settings come from flags, then CCD402_GATE_* variables, then the TOML file, then
 /// defaults. Liveness: /.well-known/ccd402/health.
 ///
 /// Example: ccd402 gate --upstream http://127.0.0.1:8000 --path '/articles/*' --price "1.5 CCD"
@@ -81,6 +81,7 @@ async fn start(plan: Plan) -> anyhow::Result<Started> {
     let upstream = plan.proxy.upstream.to_string();
     let mut options = Options::new(plan.routes, secret, facilitator, network.clone());
     options.public_url = plan.public_url;
+    options.fee_payer = plan.fee_payer;
     options.verify_timeout = plan.verify_timeout;
     options.settle_timeout = plan.settle_timeout;
     let proxy = Proxy::new(Arc::new(Gate::new(options)), plan.proxy)?;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use ccd402_domain::account::AccountAddress;
 use ccd402_gate::gate::{PublicUrl, SETTLE_TIMEOUT_DEFAULT, VERIFY_TIMEOUT_DEFAULT};
 use ccd402_gate::proxy;
 use ccd402_gate::routes::Routes;
@@ -66,6 +67,10 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     terms: Terms,
+    /// Account of the facilitator's that pays the fees of sponsored payments [default: the one that
+    /// the facilitator names; without one nothing sponsored is offered]
+    #[arg(long, env = "CCD402_GATE_FEE_PAYER", value_name = "ADDRESS")]
+    pub fee_payer: Option<AccountAddress>,
     /// How long verifying a payment may take [default: 45s]
     #[arg(long, env = "CCD402_GATE_VERIFY_TIMEOUT", value_name = "TIME")]
     pub verify_timeout: Option<Span>,
@@ -121,6 +126,8 @@ pub struct Plan {
     pub secret_file: PathBuf,
     /// What is for sale.
     pub routes: Routes,
+    /// Who pays fees, where the facilitator is not to be asked.
+    pub fee_payer: Option<AccountAddress>,
     /// How long `/verify` may take.
     pub verify_timeout: Duration,
     /// How long `/settle` may take.
@@ -141,6 +148,7 @@ impl Settings {
             secret_file: self.secret_file.or(other.secret_file),
             path: self.path.or(other.path),
             terms: self.terms.or(other.terms),
+            fee_payer: self.fee_payer.or(other.fee_payer),
             verify_timeout: self.verify_timeout.or(other.verify_timeout),
             settle_timeout: self.settle_timeout.or(other.settle_timeout),
             connect_timeout: self.connect_timeout.or(other.connect_timeout),
@@ -181,6 +189,7 @@ impl Settings {
             public_url: self.public_url.map(|url| url.parse()).transpose()?,
             secret_file: self.secret_file.unwrap_or_else(|| SECRET_FILE_DEFAULT.into()),
             routes: routes(self.path.as_deref(), &self.terms, self.routes)?,
+            fee_payer: self.fee_payer,
             verify_timeout,
             settle_timeout,
         })
@@ -218,8 +227,6 @@ fn set_time(name: &str, value: Option<Span>, time: &mut Duration) -> anyhow::Res
 
 #[cfg(test)]
 mod tests {
-    use ccd402_domain::account::AccountAddress;
-
     use super::*;
 
     fn read(text: &str) -> Settings {
@@ -263,6 +270,12 @@ mod tests {
             ("path = \"/a\"\n[[route]]\npath = \"/b\"\n", "[[route]]"),
             ("[[route]]\npath = \"/a/../b\"\n", "/a/../b"),
             ("[[route]]\npath = \"/a\"\nprice = \"2 EURR\"\n", "decimals"),
+            ("[[route]]\npath = \"/a\"\nprice = [\"2 CCD\", \"2 EURR\"]\n", "decimals"),
+            ("[[route]]\npath = \"/a\"\nprice = []\n", "0 prices"),
+            ("ways = [\"cash\"]\n", "sponsored"),
+            ("ways = \"sponsored\"\nmin_age = 18\n", "identity proof"),
+            ("flow = \"later\"\n", "upfront"),
+            ("fee_payer = \"nobody\"\n", "fee_payer"),
             ("[[route]]\npath = \"/a\"\nmethods = [\"get\"]\n", "capital"),
             ("residence_in = [\"Denmark\"]\n", "Denmark"),
             ("challenge_life = \"25h\"\n", "24 h"),
@@ -275,6 +288,19 @@ mod tests {
         }
         assert!(refusal("price = \"1 CCD\"\n").contains("--upstream"));
         assert!(refusal("upstream = \"http://x\"\n").contains("--price"));
+    }
+
+    #[test]
+    fn prices_may_be_several_each_in_units_of_people() {
+        let text = base()
+            + "[[route]]\npath = \"/a\"\nprice = [\"1.5 CCD\", \"0.05 EURR\", \"3 USDR\"]\n\
+               decimals = [6, 2]\nways = \"hash\"\nflow = \"upfront\"\n";
+        let shown = format!("{:?}", read(&text).plan().unwrap().routes);
+        for said in ["Amount(1500000)", "Amount(50000)", "Amount(300)", "[Hash]", "Upfront"] {
+            assert!(shown.contains(said), "{said}: {shown}");
+        }
+        let refused = refusal(&text.replace("[6, 2]", "[6, 2, 2]"));
+        assert!(refused.contains("3 numbers for 2 tokens"), "{refused}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::preset::Preset;
-use ccd402_gate::routes::{CHALLENGE_LIFE_DEFAULT, Price, Route, Routes};
+use ccd402_gate::price::Price;
+use ccd402_gate::routes::{Route, Routes};
 
 /// Costs 1.5 CCD; readers must be 18.
 pub const REPORT: &str = "/report";
@@ -52,15 +53,11 @@ pub fn router() -> Router {
 /// Never, as the routes are; the constructors check them.
 pub fn routes(pay_to: AccountAddress) -> anyhow::Result<Routes> {
     let route = |path: &str, price: &str, decimals, identity| -> anyhow::Result<Route> {
+        let price = Price::parse(price, decimals)?;
         Ok(Route {
-            pattern: path.parse()?,
-            methods: Route::methods_default(),
-            price: Price::parse(price, decimals)?,
-            pay_to,
             identity,
-            description: None,
             mime_type: Some("text/plain".to_owned()),
-            challenge_life: CHALLENGE_LIFE_DEFAULT,
+            ..Route::new(path.parse()?, price, pay_to)
         })
     };
     let adults = Preset { min_age: Some(18), ..Preset::default() };

@@ -1,36 +1,69 @@
-//! The gate's own answers: 402 with offers in both versions, and problem details (RFC 9457).
+//! The gate's own answers: 402 with offers in both versions, or with a page for people, and problem
+//! details (RFC 9457).
 //!
 //! Nothing internal is ever put into them: clients show them to payers.
 
 use axum::body::Body;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::header::{self, PAYMENT_REQUIRED};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use ccd402_protocol::required::PaymentRequiredV2;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::offer::Offers;
+use crate::page::Page;
 
 /// `error` of the first 402, as the official servers word it.
 const NOT_PAID: &str = "X-PAYMENT header is required";
 /// Where each code is explained.
 const PAGES: &str = "https://github.com/ccd402/ccd402/blob/main/ops/errors";
+/// Longest header of a 402, if it holds more than one offer. Node.js reads heads of 16 KiB.
+const HEADER_BYTES_MAX: usize = 12 * 1024;
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Longest code that is taken over from a facilitator.
 const CODE_BYTES_MAX: usize = 64;
 
-/// A 402 with offers; `refusal` says why the payment that came was not taken.
-pub(crate) fn payment_required(offers: Option<Offers>, refusal: Option<&str>) -> Response<Body> {
-    let Some(mut offers) = offers else { return problem(ReasonCode::InternalError) };
+/// A 402 with these offers; `refusal` says why the payment that came was not taken. Where nothing can
+/// be offered, there is a problem instead.
+pub(crate) fn payment_required(
+    offers: Result<Offers, ReasonCode>,
+    refusal: Option<&str>,
+    page: Option<&Page<'_>>,
+) -> Response<Body> {
+    let mut offers = match offers {
+        Ok(offers) => offers,
+        Err(code) => return problem(code),
+    };
     let error = refusal.unwrap_or(NOT_PAID).to_owned();
     offers.v1.error = Some(error.clone());
     offers.v2.error = Some(error);
-    let v2 = header::encode(&offers.v2).ok().and_then(|text| HeaderValue::from_str(&text).ok());
-    let (Ok(body), Some(v2)) = (serde_json::to_vec(&offers.v1), v2) else {
-        return problem(ReasonCode::InternalError);
+    let Some(v2) = in_header(offers.v2.clone()) else { return problem(ReasonCode::InternalError) };
+    let mut response = match page {
+        Some(page) => page.response(&offers, refusal),
+        None => {
+            let Ok(body) = serde_json::to_vec(&offers.v1) else {
+                return problem(ReasonCode::InternalError);
+            };
+            json_response(StatusCode::PAYMENT_REQUIRED, "application/json", body)
+        }
     };
-    let mut response = json_response(StatusCode::PAYMENT_REQUIRED, "application/json", body);
-    response.headers_mut().insert(PAYMENT_REQUIRED, v2);
+    let headers = response.headers_mut();
+    headers.insert(PAYMENT_REQUIRED, v2);
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
     response
+}
+
+/// As many of the offers as fit, the first ones; clients do not read heads of any length.
+fn in_header(mut required: PaymentRequiredV2) -> Option<HeaderValue> {
+    loop {
+        let text = header::encode(&required).ok()?;
+        if text.len() <= HEADER_BYTES_MAX || required.accepts.len() <= 1 {
+            return HeaderValue::from_str(&text).ok();
+        }
+        required.accepts.pop();
+    }
 }
 
 /// Problem details with the status that belongs to the code.
@@ -83,6 +116,6 @@ fn json_response(status: StatusCode, media_type: &'static str, body: Vec<u8>) ->
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
     response
 }

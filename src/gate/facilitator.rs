@@ -82,6 +82,16 @@ impl Desk {
         answer.map_err(|error: Error| unanswered(&error, "a payment could not be verified"))
     }
 
+    /// Settles a payment that was not verified before. Unlike the others these calls are open to
+    /// whoever comes, so as many wait at the same time as verifications do.
+    pub(crate) async fn settle_first(
+        &self,
+        request: &VerifyRequest,
+    ) -> Result<SettleResponse, Unanswered> {
+        let _permit = self.verifications.try_acquire().map_err(|_| Unanswered::Overloaded)?;
+        self.settle(request).await
+    }
+
     /// Uses the payment up. An answer that is not final, or none at all, makes it ask again.
     pub(crate) async fn settle(
         &self,

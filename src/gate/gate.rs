@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402_client::facilitator::Facilitator;
+use ccd402_domain::account::AccountAddress;
 use ccd402_domain::binding::Resource;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::network::NetworkId;
@@ -20,8 +21,10 @@ use http::{HeaderMap, Method, Uri};
 use crate::challenge::Sealer;
 use crate::error::Error;
 use crate::facilitator::Desk;
-use crate::offer::{Fresh, Offers, Seller};
-use crate::routes::{Route, Routes};
+use crate::fee_payer::FeePayer;
+use crate::offer::{Fresh, Offers, Sale, Seller};
+use crate::price::Asked;
+use crate::routes::Routes;
 use crate::secret::Secret;
 
 /// How long `/verify` may take where nothing is configured: longer than the 30 s that a facilitator
@@ -45,6 +48,9 @@ pub struct Options {
     /// How the world names this server. Without it a resource is named by `Host` and the request's
     /// own scheme, else `http`: say it behind TLS, and wherever a server answers to several names.
     pub public_url: Option<PublicUrl>,
+    /// Who pays the fees of sponsored payments; an account of the facilitator's. Without it the
+    /// facilitator is asked, and nothing sponsored is offered where it has none.
+    pub fee_payer: Option<AccountAddress>,
     /// How long `/verify` may take.
     pub verify_timeout: Duration,
     /// How long `/settle` may take, repeats included.
@@ -66,6 +72,7 @@ impl Options {
             facilitator,
             network,
             public_url: None,
+            fee_payer: None,
             verify_timeout: VERIFY_TIMEOUT_DEFAULT,
             settle_timeout: SETTLE_TIMEOUT_DEFAULT,
         }
@@ -77,7 +84,8 @@ pub struct Gate {
     pub(crate) routes: Routes,
     pub(crate) sealer: Sealer,
     pub(crate) desk: Desk,
-    network: NetworkId,
+    pub(crate) fee_payer: FeePayer,
+    pub(crate) network: NetworkId,
     public_url: Option<PublicUrl>,
 }
 
@@ -85,20 +93,35 @@ impl Gate {
     /// A gate of these options.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let asked = Arc::clone(&options.facilitator);
         Self {
             routes: options.routes,
             sealer: Sealer::new(&options.secret),
             desk: Desk::new(options.facilitator, options.verify_timeout, options.settle_timeout),
+            fee_payer: FeePayer::new(options.fee_payer, asked, options.network.clone()),
             network: options.network,
             public_url: options.public_url,
         }
     }
 
-    /// Fresh offers for a request.
-    pub(crate) fn offers(&self, route: &Route, resource: &Resource) -> Option<Offers> {
-        let seller = Seller { network: &self.network, sealer: &self.sealer };
+    /// Fresh offers of what is asked for; `asked` is there where its prices depend on the request.
+    ///
+    /// # Errors
+    /// The code with which a request is answered that nothing can be offered to.
+    pub(crate) async fn offers(
+        &self,
+        sale: &Sale<'_>,
+        asked: Option<&Asked>,
+    ) -> Result<Offers, ReasonCode> {
+        let prices = sale.route.price.find(asked).await;
+        let prices = prices.map_err(|_| ReasonCode::InternalError)?;
+        let fee_payer = match sale.route.may_be_sponsored() {
+            true => self.fee_payer.account().await,
+            false => None,
+        };
+        let seller = Seller { network: &self.network, sealer: &self.sealer, fee_payer };
         let fresh = Fresh { now: Utc::now(), nonces: rand::random() };
-        Offers::make(&seller, route, resource, &fresh)
+        Offers::make(&seller, sale, prices, &fresh)
     }
 
     /// How the resource of a request is named.

@@ -1,16 +1,20 @@
 //! The payment that a request carries, taken out of its headers.
 //!
-//! Only the envelope is read here, to find the offer that was accepted; whether the payment is good
-//! is the facilitator's business.
+//! It is read as far as the gate must know what it asks for: which offer was accepted, and so when it
+//! is to be settled. Whether the payment is good is the facilitator's business.
 
+use ccd402_domain::challenge::Challenge;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::facilitator::VerifyRequest;
 use ccd402_protocol::header::{self, PAYMENT_SIGNATURE, X_PAYMENT};
-use ccd402_protocol::presented::PresentedPayment;
-use ccd402_protocol::requirements::PaymentRequirements;
+use ccd402_protocol::presented;
+use ccd402_protocol::requirements::{Fields, PaymentRequirements};
+use ccd402_protocol::sponsored::SignedTransaction;
 use ccd402_protocol::version::X402Version;
 use http::HeaderMap;
 use serde_json::{Map, Value};
+
+use crate::ways::Flow;
 
 /// A payment as it came, with the offer that it says it accepted.
 #[derive(Debug, Clone)]
@@ -20,6 +24,26 @@ pub(crate) struct Presented {
     /// The offer; `null` where a v1 payment names none.
     pub(crate) accepted: Value,
     payload: Value,
+}
+
+/// A payment for an offer of ours, ready to be asked about.
+#[derive(Debug, Clone)]
+pub(crate) struct Payment {
+    /// Its version.
+    pub(crate) version: X402Version,
+    /// When it is settled.
+    pub(crate) flow: Flow,
+    /// What the facilitator is asked.
+    pub(crate) request: VerifyRequest,
+}
+
+/// Why a payment is not even asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unasked {
+    /// It has another shape than its offer wants: 400.
+    Malformed(ReasonCode),
+    /// It is refused: 402.
+    Refused(ReasonCode),
 }
 
 impl Presented {
@@ -56,21 +80,49 @@ impl Presented {
         Ok(Self { version, accepted: accepted.clone(), payload: Value::Object(payload) })
     }
 
-    /// What the facilitator is asked: this payment against exactly the offer that it accepted.
+    /// This payment against exactly the offer that it accepted.
     ///
     /// # Errors
-    /// The code with which a payload of another shape is answered (400).
-    pub(crate) fn into_request(self) -> Result<VerifyRequest, ReasonCode> {
+    /// Why the facilitator is not asked at all.
+    pub(crate) fn into_payment(self) -> Result<Payment, Unasked> {
+        let malformed = |code| Unasked::Malformed(code);
         let requirements = PaymentRequirements::decode(self.version, self.accepted.clone())
-            .map_err(|refused| refused.code)?;
-        PresentedPayment::assemble(self.version, requirements, self.payload.clone())
-            .map_err(|refused| refused.code)?;
-        Ok(VerifyRequest {
-            x402_version: self.version,
-            payment_payload: self.payload,
-            payment_requirements: self.accepted,
+            .map_err(|refused| malformed(refused.code))?;
+        let fields = requirements.fields().clone();
+        let payment =
+            presented::Presented::assemble(self.version, requirements, self.payload.clone())
+                .map_err(|refused| malformed(refused.code))?;
+        if let presented::Presented::Sponsored(payment) = payment {
+            let transaction = payment.payload.map_err(|refused| malformed(refused.code))?;
+            if !is_for_its_time(&transaction, &fields) {
+                return Err(Unasked::Refused(ReasonCode::ChallengeExpired));
+            }
+        }
+        Ok(Payment {
+            version: self.version,
+            flow: Flow::of(&fields.extra),
+            request: VerifyRequest {
+                x402_version: self.version,
+                payment_payload: self.payload,
+                payment_requirements: self.accepted,
+            },
         })
     }
+}
+
+/// Whether a sponsored transaction can only pay while its offer is open, give or take the time that
+/// a payer is allowed.
+///
+/// Nothing else holds it to that: no memo ties it to a challenge, and with an old offer somebody could
+/// pay an old price for ever. The time that counts is the transaction's own expiry, so that one which
+/// was sent in time is taken however late it is shown again.
+fn is_for_its_time(transaction: &SignedTransaction, fields: &Fields) -> bool {
+    let challenge = fields.extra.challenge.as_deref().and_then(|text| text.parse().ok());
+    let Some(closes_at) = challenge.map(|challenge: Challenge| challenge.window.closes_at) else {
+        return false;
+    };
+    let closes_at = closes_at.timestamp().try_into().unwrap_or(0_u64);
+    transaction.header.expiry <= closes_at.saturating_add(fields.max_timeout_seconds)
 }
 
 fn values(headers: &mut HeaderMap, name: &str) -> Vec<Vec<u8>> {

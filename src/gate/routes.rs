@@ -9,13 +9,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ccd402_domain::account::AccountAddress;
-use ccd402_domain::amount::{Amount, CCD_DECIMALS, DECIMALS_MAX};
-use ccd402_domain::asset::Asset;
 use ccd402_domain::preset::Preset;
 use chrono::NaiveDate;
 use http::Method;
 
 use crate::error::Error;
+use crate::price::Pricing;
+use crate::ways::{Flow, Way};
 
 /// Most routes of one gate.
 pub const ROUTES_MAX: usize = 1_024;
@@ -45,17 +45,6 @@ enum Kind {
     Prefix,
 }
 
-/// What a resource costs, in the asset's smallest unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Price {
-    /// Smallest units.
-    pub amount: Amount,
-    /// CCD or a token.
-    pub asset: Asset,
-    /// Decimals of the asset, for people.
-    pub decimals: u8,
-}
-
 /// One thing for sale.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -63,8 +52,12 @@ pub struct Route {
     pub pattern: Pattern,
     /// Which methods; see [`Route::methods_default`].
     pub methods: Vec<Method>,
-    /// For how much.
-    pub price: Price,
+    /// For how much: one price, several, or a function that finds them.
+    pub price: Pricing,
+    /// How it may be paid; see [`Route::ways_default`].
+    pub ways: Vec<Way>,
+    /// When a sponsored payment is settled.
+    pub flow: Flow,
     /// Who is paid.
     pub pay_to: AccountAddress,
     /// What payers must prove.
@@ -125,37 +118,36 @@ impl fmt::Display for Pattern {
     }
 }
 
-impl Price {
-    /// Reads `1.5 CCD` or `2 EURR`. How many decimals a token has must be said; CCD has 6.
-    ///
-    /// # Errors
-    /// [`Error::Price`] says what is wrong.
-    pub fn parse(text: &str, token_decimals: Option<u8>) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::Price { price: text.to_owned(), reason };
-        let (amount, asset) =
-            text.split_once(' ').ok_or_else(|| wrong("the asset is missing".to_owned()))?;
-        let asset: Asset = asset.trim().parse().map_err(|error| wrong(format!("{error}")))?;
-        let decimals = match (&asset, token_decimals) {
-            (Asset::Ccd, None | Some(CCD_DECIMALS)) => CCD_DECIMALS,
-            (Asset::Ccd, Some(_)) => return Err(wrong("CCD has 6 decimals".to_owned())),
-            (Asset::Token(_), Some(decimals)) if decimals <= DECIMALS_MAX => decimals,
-            (Asset::Token(_), Some(_)) => {
-                return Err(wrong(format!("a token has at most {DECIMALS_MAX} decimals")));
-            }
-            (Asset::Token(id), None) => {
-                return Err(wrong(format!("say with `decimals` how many decimals {id} has")));
-            }
-        };
-        let amount = Amount::from_decimal(amount, decimals)
-            .map_err(|error| wrong(format!("{error} ({decimals} decimals)")))?;
-        if amount.units() == 0 {
-            return Err(wrong("there is nothing to pay".to_owned()));
-        }
-        Ok(Self { amount, asset, decimals })
-    }
-}
-
 impl Route {
+    /// A route with the defaults: for GET and HEAD, paid in every way, without a proof.
+    #[must_use]
+    pub fn new(pattern: Pattern, price: impl Into<Pricing>, pay_to: AccountAddress) -> Self {
+        Self {
+            pattern,
+            methods: Self::methods_default(),
+            price: price.into(),
+            ways: Self::ways_default(),
+            flow: Flow::default(),
+            pay_to,
+            identity: Preset::default(),
+            description: None,
+            mime_type: None,
+            challenge_life: CHALLENGE_LIFE_DEFAULT,
+        }
+    }
+
+    /// Sponsored and by hash. The first is left out where the facilitator does not sponsor, or where
+    /// the route asks for a proof.
+    #[must_use]
+    pub fn ways_default() -> Vec<Way> {
+        vec![Way::Sponsored, Way::Hash]
+    }
+
+    /// Whether a sponsored payment may be offered: it carries no identity proof.
+    pub(crate) fn may_be_sponsored(&self) -> bool {
+        self.ways.contains(&Way::Sponsored) && self.identity.is_empty()
+    }
+
     /// GET and HEAD: a HEAD tells too much of what a GET costs.
     #[must_use]
     pub fn methods_default() -> Vec<Method> {
@@ -170,8 +162,12 @@ impl Route {
         if self.methods.iter().any(|method| method.as_str() != method.as_str().to_uppercase()) {
             return Err("methods are written in capital letters".to_owned());
         }
-        if self.price.amount.units() == 0 {
-            return Err("there is nothing to pay".to_owned());
+        self.price.check()?;
+        if !self.ways.contains(&Way::Hash) && !self.may_be_sponsored() {
+            return Err(match self.ways.is_empty() {
+                true => "it has no way of paying".to_owned(),
+                false => "a sponsored payment carries no identity proof: add the way `hash`".into(),
+            });
         }
         if !(CHALLENGE_LIFE_MIN..=CHALLENGE_LIFE_MAX).contains(&self.challenge_life) {
             return Err("the challenge's life is not 1 s to 24 h".to_owned());
@@ -253,18 +249,6 @@ mod tests {
     fn unclear_patterns_are_refused() {
         for text in ["", "report", "/a*b", "/a/*/b", "/a//b", "/a/../b", "/%61", "/a?b", "/a;b"] {
             assert!(text.parse::<Pattern>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn prices_are_read_as_people_write_them() {
-        let ccd = Price::parse("1.5 CCD", None).unwrap();
-        assert_eq!((ccd.amount.units(), ccd.decimals), (1_500_000, 6));
-        let token = Price::parse("2 EURR", Some(2)).unwrap();
-        assert_eq!((token.amount.units(), token.asset), (200, Asset::Token("EURR".into())));
-        let wrong = ["", "1.5", "CCD", "0 CCD", "-1 CCD", "1 ccd", "1.0000001 CCD", "2 EURR"];
-        for text in wrong {
-            assert!(Price::parse(text, None).is_err(), "{text}");
         }
     }
 }

@@ -111,26 +111,15 @@ fn path_is_overridden(uri: &Uri, headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use ccd402_domain::account::AccountAddress;
-    use ccd402_domain::preset::Preset;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::routes::Price;
+    use crate::price::Price;
 
     fn route(pattern: &str, price: &str) -> Route {
-        Route {
-            pattern: pattern.parse().unwrap(),
-            methods: Route::methods_default(),
-            price: Price::parse(price, None).unwrap(),
-            pay_to: AccountAddress::from_bytes([7; 32]),
-            identity: Preset::default(),
-            description: None,
-            mime_type: None,
-            challenge_life: Duration::from_secs(300),
-        }
+        let pay_to = AccountAddress::from_bytes([7; 32]);
+        Route::new(pattern.parse().unwrap(), Price::parse(price, None).unwrap(), pay_to)
     }
 
     fn routes() -> Routes {

@@ -2,26 +2,42 @@
 //!
 //! The same settings stand outside and in `[[route]]` tables, hence a struct of their own.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::preset::Preset;
-use ccd402_gate::routes::{CHALLENGE_LIFE_DEFAULT, Price, Route};
+use ccd402_gate::price::Price;
+use ccd402_gate::routes::{CHALLENGE_LIFE_DEFAULT, Route};
+use ccd402_gate::ways::{Flow, Way};
 use clap::Args;
 use http::Method;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::config::span::Span;
 
 /// What something costs, and who may have it.
 #[derive(Debug, Clone, Default, Args, Deserialize, JsonSchema)]
 pub(super) struct Terms {
-    /// Price: a number and an asset, as in "1.5 CCD"
-    #[arg(long, env = "CCD402_GATE_PRICE", value_name = "PRICE")]
-    price: Option<String>,
-    /// Decimals of the price's asset, where that is a token
-    #[arg(long, env = "CCD402_GATE_DECIMALS", value_name = "N")]
-    decimals: Option<u8>,
+    /// Price: a number and an asset, as in "1.5 CCD"; several, and the payer chooses one
+    #[arg(long, env = "CCD402_GATE_PRICE", value_name = "PRICE", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "Option<OneOrMany<String>>")]
+    price: Option<Vec<String>>,
+    /// Decimals of the tokens in the prices: one number for all of them, or one for each, in order
+    #[arg(long, env = "CCD402_GATE_DECIMALS", value_name = "N", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "Option<OneOrMany<u8>>")]
+    decimals: Option<Vec<u8>>,
+    /// Ways of paying: `sponsored` (the facilitator pays the fee; not with a proof), `hash` (the payer
+    /// does) [default: both]
+    #[arg(long, env = "CCD402_GATE_WAYS", value_name = "WAY", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "Option<OneOrMany<String>>")]
+    ways: Option<Vec<String>>,
+    /// When a sponsored payment is settled: `authorization`, after the server has answered and only if
+    /// it did not fail; `upfront`, before it is asked [default: authorization]
+    #[arg(long, env = "CCD402_GATE_FLOW", value_name = "FLOW")]
+    flow: Option<String>,
     /// Account that is paid
     #[arg(long, env = "CCD402_GATE_PAY_TO", value_name = "ADDRESS")]
     pay_to: Option<AccountAddress>,
@@ -57,15 +73,36 @@ pub(super) struct Terms {
     challenge_life: Option<Span>,
 }
 
+/// A value of the file that may be one or a list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Some(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    }))
+}
+
 impl Terms {
     /// These terms, and for those that are missing the other ones.
     pub(super) fn or(self, other: Self) -> Self {
-        // Decimals belong to the price that they were said with.
+        // Decimals belong to the prices that they were said with.
         let decimals =
             if self.price.is_some() { self.decimals } else { self.decimals.or(other.decimals) };
         Self {
             price: self.price.or(other.price),
             decimals,
+            ways: self.ways.or(other.ways),
+            flow: self.flow.or(other.flow),
             pay_to: self.pay_to.or(other.pay_to),
             methods: self.methods.or(other.methods),
             min_age: self.min_age.or(other.min_age),
@@ -82,11 +119,13 @@ impl Terms {
 
     /// The route with this pattern.
     pub(super) fn route(self, path: &str) -> anyhow::Result<Route> {
-        let price = self.price.context("say with --price what it costs, like \"1.5 CCD\"")?;
+        let prices = self.price.context("say with --price what it costs, like \"1.5 CCD\"")?;
         Ok(Route {
             pattern: path.parse()?,
             methods: self.methods.map_or_else(|| Ok(Route::methods_default()), methods)?,
-            price: Price::parse(&price, self.decimals)?,
+            price: parsed(&prices, &self.decimals.unwrap_or_default())?.into(),
+            ways: self.ways.map_or_else(|| Ok(Route::ways_default()), |names| ways(&names))?,
+            flow: self.flow.map_or_else(|| Ok(Flow::default()), |flow| flow.parse())?,
             pay_to: self.pay_to.context("say with --pay-to which account is paid")?,
             identity: Preset {
                 min_age: self.min_age.filter(|years| *years > 0),
@@ -108,4 +147,26 @@ fn methods(names: Vec<String>) -> anyhow::Result<Vec<Method>> {
         Method::from_bytes(name.as_bytes()).with_context(|| format!("{name:?} is not a method"))
     };
     names.into_iter().map(read).collect()
+}
+
+fn ways(names: &[String]) -> anyhow::Result<Vec<Way>> {
+    names.iter().map(|name| name.trim().parse::<Way>().map_err(Into::into)).collect()
+}
+
+/// The prices, each token with its decimals. CCD needs none said.
+fn parsed(prices: &[String], decimals: &[u8]) -> anyhow::Result<Vec<Price>> {
+    let is_token = |price: &String| !price.trim_end().ends_with(" CCD");
+    let tokens = prices.iter().filter(|price| is_token(price)).count();
+    ensure!(
+        decimals.len() <= 1 || decimals.len() == tokens,
+        "`decimals` holds {} numbers for {tokens} tokens; say one for all, or one for each",
+        decimals.len()
+    );
+    let mut each = decimals.iter().copied().cycle();
+    let parsed = prices.iter().map(|price| {
+        // What is said for the tokens is not said for CCD, unless nothing else is there.
+        let decimals = if is_token(price) || tokens == 0 { each.next() } else { None };
+        Ok(Price::parse(price.trim(), decimals)?)
+    });
+    parsed.collect()
 }

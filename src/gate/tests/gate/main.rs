@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "tests stop where something is not as it should be")]
 
+mod flows;
 mod kit;
 mod offers;
+mod page;
 mod paths;
+mod prices;
 mod proxying;
 mod refusals;
+mod sponsors;
 mod upstreams;

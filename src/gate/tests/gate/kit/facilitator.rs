@@ -20,6 +20,8 @@ pub(crate) const PAYER: &str = "3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK
 pub(crate) enum Step {
     Fail(Error),
     Refuse(&'static str),
+    /// As a facilitator whose time is over: nothing is used up yet.
+    Pending,
     Hang,
     /// The rules, once the test says so.
     Wait(Arc<Notify>),
@@ -33,6 +35,11 @@ pub(crate) struct State {
     pub(crate) settled: Vec<VerifyRequest>,
     pub(crate) settle_keys: Vec<String>,
     pub(crate) released: u32,
+    /// Who sponsors, as `/supported` says it.
+    pub(crate) sponsor: Option<String>,
+    /// `/supported` fails so often.
+    pub(crate) silent: u32,
+    pub(crate) asked_for_support: u32,
     held: HashMap<String, (Uuid, Uuid)>,
     used: HashSet<String>,
 }
@@ -69,8 +76,15 @@ impl Scripted {
     }
 }
 
+/// What tells payments apart: the hash, or what a sponsored transaction's signatures are.
 fn transaction(request: &VerifyRequest) -> String {
-    request.payment_payload["payload"]["txHash"].as_str().unwrap().to_owned()
+    let payload = &request.payment_payload["payload"];
+    let hash = payload["txHash"].as_str().map(str::to_owned);
+    hash.unwrap_or_else(|| payload["signedTransaction"]["signatures"].to_string())
+}
+
+fn is_sponsored(request: &VerifyRequest) -> bool {
+    request.payment_payload["payload"].get("signedTransaction").is_some()
 }
 
 fn extra(verification: Uuid, reservation: Uuid) -> Option<Map<String, Value>> {
@@ -79,8 +93,11 @@ fn extra(verification: Uuid, reservation: Uuid) -> Option<Map<String, Value>> {
 }
 
 impl State {
-    fn hold(&mut self, transaction: String) -> VerifyResponse {
-        if self.used.contains(&transaction) || self.held.contains_key(&transaction) {
+    /// One by hash is held for one request; a sponsored one for all who ask, until it is settled.
+    fn hold(&mut self, request: &VerifyRequest) -> VerifyResponse {
+        let transaction = transaction(request);
+        let is_taken = self.held.contains_key(&transaction) && !is_sponsored(request);
+        if self.used.contains(&transaction) || is_taken {
             let invalid_reason = Some("payment_already_used".to_owned());
             return VerifyResponse { invalid_reason, ..VerifyResponse::default() };
         }
@@ -99,6 +116,8 @@ impl State {
         let success = self.used.insert(transaction.clone());
         SettleResponse {
             success,
+            payer: success.then(|| PAYER.to_owned()),
+            extra: extra(Uuid::new_v4(), Uuid::new_v4()).filter(|_| success),
             error_reason: (!success).then(|| "duplicate_settlement".to_owned()),
             transaction,
             network: "concordium-testnet".to_owned(),
@@ -119,13 +138,14 @@ impl Facilitator for Scripted {
             state.verify.pop_front()
         });
         match step {
-            None => Ok(self.with(|state| state.hold(transaction(request)))),
+            None => Ok(self.with(|state| state.hold(request))),
             Some(Step::Wait(word)) => {
                 word.notified().await;
-                Ok(self.with(|state| state.hold(transaction(request))))
+                Ok(self.with(|state| state.hold(request)))
             }
             Some(Step::Fail(error)) => Err(error),
             Some(Step::Hang) => std::future::pending().await,
+            Some(Step::Pending) => panic!("only /settle is pending"),
             Some(Step::Refuse(code)) => Ok(VerifyResponse {
                 invalid_reason: Some(code.to_owned()),
                 ..VerifyResponse::default()
@@ -151,6 +171,11 @@ impl Facilitator for Scripted {
             }
             Some(Step::Fail(error)) => Err(error),
             Some(Step::Hang) => std::future::pending().await,
+            Some(Step::Pending) => Ok(SettleResponse {
+                error_reason: Some("settlement_pending".to_owned()),
+                transaction: "ab".repeat(32),
+                ..SettleResponse::default()
+            }),
             Some(Step::Refuse(code)) => Ok(SettleResponse {
                 error_reason: Some(code.to_owned()),
                 ..SettleResponse::default()
@@ -159,9 +184,18 @@ impl Facilitator for Scripted {
     }
 
     async fn supported(&self) -> Result<SupportedResponse, Error> {
+        let sponsor = self.with(|state| {
+            state.asked_for_support += 1;
+            if state.silent > 0 {
+                state.silent -= 1;
+                return Err(Error::Unavailable("connection refused".to_owned()));
+            }
+            Ok(state.sponsor.clone())
+        })?;
+        let extra = sponsor.map(|account| json!({ "feePayer": account }));
         let kinds = json!([
             { "x402Version": 1, "scheme": "exact", "network": "concordium-testnet" },
-            { "x402Version": 2, "scheme": "exact", "network": TESTNET },
+            { "x402Version": 2, "scheme": "exact", "network": TESTNET, "extra": extra },
             { "x402Version": 2, "scheme": "exact", "network": "eip155:1" },
         ]);
         Ok(serde_json::from_value(json!({ "kinds": kinds })).unwrap())

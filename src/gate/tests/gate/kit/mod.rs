@@ -1,6 +1,7 @@
 //! What the tests are made of: servers on port 0, payers, and conditions to wait for.
 
 pub(crate) mod facilitator;
+pub(crate) mod sponsored;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use axum::Router;
 use ccd402_domain::account::AccountAddress;
-use ccd402_domain::preset::Preset;
 use ccd402_gate::gate::{Gate, Options};
 use ccd402_gate::layer::GateLayer;
+use ccd402_gate::price::Price;
 use ccd402_gate::proxy::{self, Proxy};
-use ccd402_gate::routes::{CHALLENGE_LIFE_DEFAULT, Price, Route, Routes};
+use ccd402_gate::routes::{Route, Routes};
 use ccd402_gate::secret::Secret;
 use ccd402_protocol::header;
 use reqwest::{Method, RequestBuilder, Response};
@@ -33,15 +34,12 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn route(pattern: &str, price: &str) -> Route {
+    let price = Price::parse(price, None).unwrap();
     Route {
-        pattern: pattern.parse().unwrap(),
         methods: vec![Method::GET, Method::HEAD, Method::POST],
-        price: Price::parse(price, None).unwrap(),
-        pay_to: AccountAddress::from_bytes([7; 32]),
-        identity: Preset::default(),
         description: Some("A report".to_owned()),
         mime_type: Some("text/plain".to_owned()),
-        challenge_life: CHALLENGE_LIFE_DEFAULT,
+        ..Route::new(pattern.parse().unwrap(), price, AccountAddress::from_bytes([7; 32]))
     }
 }
 
