@@ -22,8 +22,8 @@ use crate::shutdown;
 ///
 /// Requests that are for sale are answered 402 with what they cost until they carry a payment that
 /// the facilitator finds good; all others pass. Browsers get a page that says what to do. Who has
-/// paid is told to the server in X-Ccd402-Payer. Settings come from flags, then CCD402_GATE_* variables, then the TOML file, then
-/// defaults. Liveness: /.well-known/ccd402/health.
+/// paid is told to the server in X-Ccd402-Payer. Settings come from flags, then CCD402_GATE_*
+/// variables, then the TOML file, then defaults. Liveness: /.well-known/ccd402/health.
 ///
 /// Example: ccd402 gate --upstream http://127.0.0.1:8000 --path '/articles/*' --price "1.5 CCD"
 /// --pay-to 3kBx2h5Y2veb4hZgAJWPrr8RyQESKm5TjzF3ti1QQ4VSYLwK1G --min-age 18

@@ -34,6 +34,9 @@ pub enum PresetError {
     /// Not two capital letters.
     #[error("{0:?} is not a country code of two capital letters")]
     Country(String),
+    /// Issuers of proofs that nobody is asked for.
+    #[error("issuers are listed, but nothing must be proven: say what, or `issuers = []`")]
+    IssuersAlone,
 }
 
 impl Preset {
@@ -52,7 +55,8 @@ impl Preset {
         today: NaiveDate,
     ) -> Result<Option<IdentityRequirement>, PresetError> {
         if self.is_empty() {
-            return Ok(None);
+            // Whoever lists issuers means to keep somebody out.
+            return if self.issuers.is_empty() { Ok(None) } else { Err(PresetError::IssuersAlone) };
         }
         let mut statement = Vec::new();
         if let Some(years) = self.min_age {
@@ -141,6 +145,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let today = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let issuers = Preset { issuers: vec![0], ..Preset::default() };
+        assert_eq!(issuers.requirement(today), Err(PresetError::IssuersAlone));
         assert_eq!(min_age(0, today), Err(PresetError::Age));
         let preset = Preset { residence_in: vec!["Denmark".into()], ..Preset::default() };
         assert_eq!(preset.requirement(today), Err(PresetError::Country("Denmark".into())));

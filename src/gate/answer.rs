@@ -6,7 +6,6 @@
 use axum::body::Body;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::header::{self, PAYMENT_REQUIRED};
-use ccd402_protocol::required::PaymentRequiredV2;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
@@ -38,7 +37,7 @@ pub(crate) fn payment_required(
     let error = refusal.unwrap_or(NOT_PAID).to_owned();
     offers.v1.error = Some(error.clone());
     offers.v2.error = Some(error);
-    let Some(v2) = in_header(offers.v2.clone()) else { return problem(ReasonCode::InternalError) };
+    let Some(v2) = in_header(&mut offers) else { return problem(ReasonCode::InternalError) };
     let mut response = match page {
         Some(page) => page.response(&offers, refusal),
         None => {
@@ -56,13 +55,12 @@ pub(crate) fn payment_required(
 }
 
 /// As many of the offers as fit, the first ones; clients do not read heads of any length.
-fn in_header(mut required: PaymentRequiredV2) -> Option<HeaderValue> {
+fn in_header(offers: &mut Offers) -> Option<HeaderValue> {
     loop {
-        let text = header::encode(&required).ok()?;
-        if text.len() <= HEADER_BYTES_MAX || required.accepts.len() <= 1 {
+        let text = header::encode(&offers.v2).ok()?;
+        if text.len() <= HEADER_BYTES_MAX || !offers.drop_last() {
             return HeaderValue::from_str(&text).ok();
         }
-        required.accepts.pop();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a visitor would rather read a page than JSON (RFC 9110, section 12.5.1).
 //!
-//! Only who names HTML gets it: programs that accept everything get the JSON that they can read.
+//! Only who names HTML, or texts, gets it: programs that accept everything get the JSON that they can read.
 
 use http::header::ACCEPT;
 use http::{HeaderMap, Method};
@@ -21,6 +21,7 @@ pub(crate) fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
         let weight = weight(parts);
         match name.as_str() {
             "text/html" => html.say(3, weight),
+            "text/*" => html.say(2, weight),
             "application/json" => json.say(3, weight),
             "application/*" => json.say(2, weight),
             "*/*" => json.say(1, weight),
@@ -84,7 +85,9 @@ mod tests {
             ("text/html;q=0", false),
             ("text/html;q=many", false),
             ("text/html;q=-1", false),
-            ("text/*", false),
+            ("text/*", true),
+            ("text/*, text/html;q=0", false),
+            ("text/*;q=0.5, application/*", false),
         ];
         for (accept, expected) in rows {
             let mut headers = HeaderMap::new();

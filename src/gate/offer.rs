@@ -159,6 +159,19 @@ impl Offers {
             closes_at: window.closes_at,
         })
     }
+
+    /// Offers the last price no more, or the only one not in its last way; whether there was more
+    /// than one offer. The body, which may be long, keeps what it has.
+    pub(crate) fn drop_last(&mut self) -> bool {
+        let (prices, ways) = (self.prices.len(), self.ways.len());
+        match (prices, ways) {
+            (2.., _) => self.prices.truncate(prices - 1),
+            (_, 2..) => self.ways.truncate(ways - 1),
+            _ => return false,
+        }
+        self.v2.accepts.truncate(self.prices.len() * self.ways.len());
+        true
+    }
 }
 
 /// The route's ways of paying that can be had now. A payer must not be told to have us sponsor a

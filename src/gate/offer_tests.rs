@@ -120,6 +120,22 @@ fn a_sponsored_offer_is_as_the_specification_has_it() {
     assert_eq!(made.v2.accepts[0]["extra"]["paymentFlow"], "upfront");
 }
 
+#[test]
+fn what_is_dropped_is_dropped_for_people_too() {
+    let open = Route { identity: Preset::default(), ..route() };
+    let mut made = offers(&open, Some(3), &["1.5 CCD", "2 EURR"]).unwrap();
+    let mut left = Vec::new();
+    loop {
+        left.push((made.v2.accepts.len(), made.prices.len(), made.ways.len()));
+        if !made.drop_last() {
+            break;
+        }
+    }
+    assert_eq!(left, [(4, 2, 2), (2, 1, 2), (1, 1, 1)]);
+    assert_eq!(listed(&made.v2.accepts), ["1500000 CCD sponsored"]);
+    assert_eq!(made.v1.accepts.len(), 2);
+}
+
 fn transfer(accepted: Option<&Value>) -> Value {
     let hash = "ab".repeat(32);
     let sender = AccountAddress::from_bytes([8; 32]);

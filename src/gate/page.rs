@@ -68,7 +68,7 @@ impl Page<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="robots" content="noindex";
-                    title { "Payment required" }
+                    title { "Payment required" @if let Some(sold) = &self.sale.route.description { ": " (sold) } }
                     // Keeps browsers from asking for one, which this policy would not allow.
                     link rel="icon" href="data:,";
                     style { (PreEscaped(STYLE)) }
@@ -149,11 +149,22 @@ fn demands(identity: &Preset) -> Markup {
                     @for (what, countries) in lists.iter().filter(|(_, all)| !all.is_empty()) {
                         li { "that your " (what) " " (countries.join(", ")) }
                     }
+                    @if !identity.issuers.is_empty() {
+                        li { "with an identity that " (providers(&identity.issuers)) " issued" }
+                    }
                 }
                 "with a zero-knowledge proof, which tells nothing else about you"
             }
         }
     }
+}
+
+/// Providers have names on chain, which a gate never sees.
+fn providers(issuers: &[u32]) -> String {
+    let numbers: Vec<_> = issuers.iter().map(ToString::to_string).collect();
+    let what =
+        if issuers.len() == 1 { "identity provider" } else { "one of the identity providers" };
+    format!("{what} {}", numbers.join(", "))
 }
 
 /// A code in words, where it is one of ours.

@@ -162,6 +162,7 @@ async fn what_must_be_proven_is_told_in_words() {
             route.identity = Preset {
                 min_age: Some(18),
                 residence_in: vec!["DK".into(), "SE".into()],
+                issuers: vec![0, 3],
                 ..Preset::default()
             };
         }),
@@ -171,6 +172,7 @@ async fn what_must_be_proven_is_told_in_words() {
     let text = Document::read(&browse(gate, "/report").await.text().await.unwrap()).text();
     assert!(text.contains("that you are at least 18 years old"), "{text}");
     assert!(text.contains("country of residence is one of DK, SE"), "{text}");
+    assert!(text.contains("one of the identity providers 0, 3 issued"), "{text}");
     assert!(!text.contains("sponsored"), "a sponsored payment carries no proof: {text}");
 }
 
@@ -178,22 +180,46 @@ async fn what_must_be_proven_is_told_in_words() {
 async fn nothing_breaks_out_of_the_page() {
     let hostile = "</style><script>alert(1)</script>\"'&amp;";
     let gate = layered(selling(|route| route.description = Some(hostile.to_owned())), app()).await;
-    let query = "q=%3Cscript%3E'\"<b>onload=x";
-    let head = format!(
-        "GET /report?{query} HTTP/1.1\r\nHost: {gate}\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
-    );
-    let answer = crate::kit::raw(gate, &head).await;
-    let pages = if answer.starts_with("HTTP/1.1 402 ") {
-        vec![answer.split_once("\r\n\r\n").unwrap().1.to_owned()]
-    } else {
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-        vec![browse(gate, "/report?q='%22").await.text().await.unwrap()]
+    // What HTTP lets through of quotes and entities; a `<` in a target is no HTTP.
+    let query = "q=%3Cscript%3E'&lt;b&gt;{onload=x}";
+    let ask = async |query: &str| {
+        let host = "Accept: text/html\r\nConnection: close";
+        crate::kit::raw(
+            gate,
+            &format!("GET /report?{query} HTTP/1.1\r\nHost: {gate}\r\n{host}\r\n\r\n"),
+        )
+        .await
     };
-    for html in pages {
-        let page = Document::read(&html);
-        assert_eq!((page.count("script"), page.count("b"), page.count("style")), (0, 0, 1));
-        assert!(page.text().contains(hostile), "it is shown as it is written");
+    assert!(ask("<b>").await.starts_with("HTTP/1.1 400 "));
+    let answer = ask(query).await;
+    assert!(answer.starts_with("HTTP/1.1 402 "), "{answer}");
+    let page = Document::read(answer.split_once("\r\n\r\n").unwrap().1);
+    assert_eq!((page.count("script"), page.count("b"), page.count("style")), (0, 0, 1));
+    for shown in [hostile, query] {
+        assert!(page.text().contains(shown), "{shown} is shown as it is written");
     }
+}
+
+#[tokio::test]
+async fn only_prices_that_are_offered_are_shown() {
+    let prices = ["1.5 CCD", "0.05 EURR", "3 USDR", "4 GBPR"];
+    let gate = layered(
+        selling(|route| {
+            let parsed =
+                prices.map(|text| Price::parse(text, (!text.ends_with("CCD")).then_some(2)));
+            route.price = parsed.map(Result::unwrap).to_vec().into();
+        }),
+        app(),
+    )
+    .await;
+    let response = browse(gate, &format!("/report?x={}", "y".repeat(1_900))).await;
+    let offered: Vec<_> = offers(&response).iter().map(|it| it["asset"].clone()).collect();
+    let page = Document::read(&response.text().await.unwrap());
+    for price in prices {
+        let asset = price.split_once(' ').unwrap().1;
+        assert_eq!(page.text().contains(price), offered.iter().any(|it| it == asset), "{price}");
+    }
+    assert!(offered.iter().all(|it| it != "GBPR"), "{offered:?}");
 }
 
 #[tokio::test]
@@ -206,6 +232,11 @@ async fn programs_get_json_as_ever() {
         assert_eq!(response.headers()["vary"], "accept");
     }
     assert_eq!(get(gate, "/report").await.headers()["content-type"], "application/json");
+    let headed = request(Method::HEAD, gate, "/report").header("accept", BROWSER);
+    let headed = headed.send().await.unwrap();
+    assert_eq!(headed.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(offers(&headed).len(), 2);
+    assert_eq!(headed.text().await.unwrap(), "");
     let posted = request(Method::POST, gate, "/report").header("accept", BROWSER);
     assert_eq!(posted.send().await.unwrap().headers()["content-type"], "application/json");
 }
@@ -221,5 +252,6 @@ async fn a_refused_payment_is_told_on_the_page() {
         .header("accept", BROWSER)
         .header("PAYMENT-SIGNATURE", payment);
     let page = Document::read(&asked.send().await.unwrap().text().await.unwrap());
-    assert!(page.text().contains("challenge_not_ours"), "{}", page.text());
+    let told = "The payment was not taken: The challenge was not issued here (challenge_not_ours).";
+    assert!(page.text().contains(told), "{}", page.text());
 }
