@@ -42,8 +42,9 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    check, compare, docs, errors, events, health as health_route, jobs, keys, list, log, probes,
-    rebuild, release, settle, show, stats, stream, submit, supported, unknown, verify, webhooks,
+    asset, check, compare, docs, errors, events, health as health_route, jobs, keys, list, log,
+    probes, rebuild, release, settle, show, stats, stream, submit, supported, unknown, verify,
+    webhooks,
 };
 
 /// Every route over these parts.
@@ -61,6 +62,7 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/v1/verifications/{id}", get(show::show))
         .route("/v1/verifications/{id}/events", get(events::events))
         .route("/v1/verifications/{id}/release", post(release::release))
+        .route("/v1/assets/{asset}", get(asset::show))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/projections:rebuild", post(rebuild::rebuild))
         .route("/v1/projections:verify", post(compare::compare))

@@ -4,6 +4,7 @@
 //! how a log, a node or a clock works is their adapters'.
 
 pub mod answer;
+mod asset;
 pub mod batch;
 pub mod builds;
 pub mod compare;

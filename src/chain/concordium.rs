@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ccd402_app::ports::chain::{
-    Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck, TransactionStatus,
+    AssetInfo, Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck,
+    TransactionStatus,
 };
 use ccd402_domain::{
-    account::AccountAddress, amount::Amount, ids::TransactionHash, rejection::Rejection,
-    sponsored::preflight::TokenState, transaction::BlockRef, verification::event::Proven,
+    account::AccountAddress, amount::Amount, asset::Asset, ids::TransactionHash,
+    rejection::Rejection, sponsored::preflight::TokenState, transaction::BlockRef,
+    verification::event::Proven,
 };
 use ccd402_protocol::{code::ReasonCode, network::NetworkId};
 use futures::{StreamExt, stream::BoxStream};
@@ -180,6 +182,14 @@ impl Chain for Concordium {
 
     async fn transaction(&self, hash: TransactionHash) -> Result<TransactionStatus, ChainError> {
         Ok(status::of(&self.nodes, &hash).await?)
+    }
+
+    async fn token(&self, id: &str) -> Result<Option<AssetInfo>, ChainError> {
+        let token = self.facts.parameters.token(id).await?;
+        Ok(token.map(|token| AssetInfo {
+            asset: Asset::Token(token.id.as_ref().to_owned()),
+            decimals: token.decimals,
+        }))
     }
 
     async fn check_presentation(

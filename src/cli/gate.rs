@@ -1,10 +1,12 @@
 //! `ccd402 gate`: a reverse proxy that asks for payment, before any HTTP server.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use ccd402_client::facilitator::Facilitator;
 use ccd402_client::http::{HttpFacilitator, Options as FacilitatorOptions};
 use ccd402_gate::gate::{Gate, Options, network_of};
 use ccd402_gate::proxy::Proxy;
@@ -14,7 +16,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::config::file;
-use crate::config::gate::{Plan, Settings};
+use crate::config::gate::{Decimals, Settings};
 use crate::output::Output;
 use crate::shutdown;
 
@@ -44,9 +46,9 @@ pub struct Args {
 /// # Errors
 /// Where the gate cannot start or its socket fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let plan = args.settings.or(file::read(args.config.as_deref())?).plan()?;
-    let listen = plan.listen;
-    let started = start(plan).await?;
+    let settings = args.settings.or(file::read(args.config.as_deref())?);
+    let listen = settings.clone().plan(Decimals::AsWritten)?.listen;
+    let started = start(settings).await?;
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -66,16 +68,19 @@ struct Started {
     upstream: String,
 }
 
-async fn start(plan: Plan) -> anyhow::Result<Started> {
-    let mut options = FacilitatorOptions::new(&plan.facilitator)
-        .with_context(|| format!("the facilitator {}", plan.facilitator))?;
-    options.api_key = plan.facilitator_key;
+async fn start(settings: Settings) -> anyhow::Result<Started> {
+    let url = settings.facilitator().to_owned();
+    let mut options =
+        FacilitatorOptions::new(&url).with_context(|| format!("the facilitator {url}"))?;
+    options.api_key.clone_from(&settings.facilitator_key);
     let facilitator = Arc::new(HttpFacilitator::new(options)?);
+    let decimals = decimals(&*facilitator, settings.tokens()).await?;
+    let plan = settings.plan(Decimals::Known(&decimals))?;
     let network = match plan.network {
         Some(network) => network,
-        None => network_of(&*facilitator).await.with_context(|| {
-            format!("start the facilitator {} first, or say --network", plan.facilitator)
-        })?,
+        None => network_of(&*facilitator)
+            .await
+            .with_context(|| format!("start the facilitator {url} first, or say --network"))?,
     };
     let secret = Secret::read_or_create(&plan.secret_file)?;
     let upstream = plan.proxy.upstream.to_string();
@@ -86,4 +91,22 @@ async fn start(plan: Plan) -> anyhow::Result<Started> {
     options.settle_timeout = plan.settle_timeout;
     let proxy = Proxy::new(Arc::new(Gate::new(options)), plan.proxy)?;
     Ok(Started { proxy, network: network.to_string(), upstream })
+}
+
+/// Decimals of the tokens that prices are in. Of those that the facilitator cannot tell there is none.
+async fn decimals(
+    facilitator: &dyn Facilitator,
+    tokens: BTreeSet<String>,
+) -> anyhow::Result<BTreeMap<String, u8>> {
+    let mut known = BTreeMap::new();
+    for token in tokens {
+        match facilitator.decimals(&token).await {
+            Ok(Some(decimals)) => drop(known.insert(token, decimals)),
+            Ok(None) => bail!("the facilitator's network has no token {token}"),
+            Err(error) => {
+                tracing::warn!(%error, token, "the facilitator does not tell a token's decimals");
+            }
+        }
+    }
+    Ok(known)
 }

@@ -40,6 +40,12 @@ pub trait Facilitator: Send + Sync {
     /// Where there is no answer.
     async fn supported(&self) -> Result<SupportedResponse, Error>;
 
+    /// Decimals of an asset's amounts; none if its network has no such asset.
+    ///
+    /// # Errors
+    /// Where there is no answer, as from a facilitator that has no such route.
+    async fn decimals(&self, asset: &str) -> Result<Option<u8>, Error>;
+
     /// Gives back what `verify` reserved, so that the payer can try again at once. Both ids are
     /// UUIDs from the answer's `extra`.
     ///

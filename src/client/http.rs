@@ -7,8 +7,9 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::facilitator::{
-    SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
+    AssetResponse, SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
 };
 use chrono::Utc;
 use reqwest::header::HeaderValue;
@@ -182,6 +183,18 @@ impl Facilitator for HttpFacilitator {
 
     async fn supported(&self) -> Result<SupportedResponse, Error> {
         self.json(self.request(Method::GET, &["supported"])?).await
+    }
+
+    async fn decimals(&self, asset: &str) -> Result<Option<u8>, Error> {
+        match self.json(self.request(Method::GET, &["v1", "assets", asset])?).await {
+            Ok(AssetResponse { decimals, .. }) => Ok(Some(decimals)),
+            Err(Error::Refused { code: Some(code), .. })
+                if code == ReasonCode::AssetNotFound.as_str() =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn release(&self, verification: &str, reservation: &str) -> Result<(), Error> {

@@ -116,6 +116,19 @@ async fn settle_and_supported_and_release_go_to_their_routes() {
 }
 
 #[tokio::test]
+async fn decimals_are_those_of_the_chain_or_there_is_no_such_asset() {
+    let told = || with(200, r#"{"network":"ccd:0","asset":"EURR","decimals":6}"#);
+    let mut fake = Fake::start(told).await;
+    assert_eq!(fake.client().decimals("eurr%").await, Ok(Some(6)));
+    assert_eq!(fake.got.recv().await.unwrap().path, "/x402/v1/assets/eurr%25");
+    let fake = Fake::start(|| with(404, r#"{"code":"asset_not_found","status":404}"#)).await;
+    assert_eq!(fake.client().decimals("EURR").await, Ok(None));
+    let fake = Fake::start(|| with(404, "no such page")).await;
+    let error = fake.client().decimals("EURR").await.unwrap_err();
+    assert_eq!(error, Error::Refused { status: 404, code: None });
+}
+
+#[tokio::test]
 async fn release_is_done_with_204_and_fails_with_the_code_of_the_problem() {
     let (id, reservation) = (Uuid::from_u128(1).to_string(), Uuid::from_u128(2).to_string());
     let fake = Fake::start(|| with(204, Body::empty())).await;

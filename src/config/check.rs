@@ -85,7 +85,7 @@ impl Kind {
             }
             Self::Gate => {
                 let settings = gate::Settings::from_arg_matches(&matches)?;
-                settings.or(toml::from_str(text)?).plan()?;
+                settings.or(toml::from_str(text)?).plan(gate::Decimals::AsWritten)?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! One thing for sale can be said with flags alone; several are `[[route]]` tables of the file, for
 //! which the settings outside are defaults. Nothing is opened or asked here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,8 +20,10 @@ use serde::Deserialize;
 
 use crate::config::span::Span;
 
+mod prices;
 mod terms;
 
+pub use prices::Decimals;
 use terms::Terms;
 
 /// Where the gate listens when nothing is said.
@@ -114,10 +116,6 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// The server behind, and how long it may take.
     pub proxy: proxy::Options,
-    /// URL of the facilitator.
-    pub facilitator: String,
-    /// Its key.
-    pub facilitator_key: Option<String>,
     /// The network, where it is not to be asked for.
     pub network: Option<NetworkId>,
     /// How the world names the gate.
@@ -159,11 +157,24 @@ impl Settings {
         }
     }
 
+    /// URL of the facilitator.
+    #[must_use]
+    pub fn facilitator(&self) -> &str {
+        self.facilitator.as_deref().unwrap_or(FACILITATOR_DEFAULT)
+    }
+
+    /// The tokens that prices are in, outside and in each route.
+    #[must_use]
+    pub fn tokens(&self) -> BTreeSet<String> {
+        let terms = self.routes.iter().map(|table| &table.terms).chain([&self.terms]);
+        terms.flat_map(Terms::tokens).collect()
+    }
+
     /// The gate that these settings describe.
     ///
     /// # Errors
     /// Where a setting is unknown, missing or makes no sense; the message says what to change.
-    pub fn plan(self) -> anyhow::Result<Plan> {
+    pub fn plan(self, decimals: Decimals<'_>) -> anyhow::Result<Plan> {
         known("the configuration", &self.unknown)?;
         let upstream = self.upstream.as_deref();
         let upstream = upstream.context("say with --upstream which server to protect")?;
@@ -183,12 +194,10 @@ impl Settings {
         Ok(Plan {
             listen: self.listen.unwrap_or(listen),
             proxy,
-            facilitator: self.facilitator.unwrap_or_else(|| FACILITATOR_DEFAULT.to_owned()),
-            facilitator_key: self.facilitator_key,
             network: self.network,
             public_url: self.public_url.map(|url| url.parse()).transpose()?,
             secret_file: self.secret_file.unwrap_or_else(|| SECRET_FILE_DEFAULT.into()),
-            routes: routes(self.path.as_deref(), &self.terms, self.routes)?,
+            routes: routes(self.path.as_deref(), &self.terms, self.routes, decimals)?,
             fee_payer: self.fee_payer,
             verify_timeout,
             settle_timeout,
@@ -196,9 +205,14 @@ impl Settings {
     }
 }
 
-fn routes(path: Option<&str>, terms: &Terms, tables: Vec<RouteTable>) -> anyhow::Result<Routes> {
+fn routes(
+    path: Option<&str>,
+    terms: &Terms,
+    tables: Vec<RouteTable>,
+    decimals: Decimals<'_>,
+) -> anyhow::Result<Routes> {
     if tables.is_empty() {
-        let route = terms.clone().route(path.unwrap_or(PATH_DEFAULT))?;
+        let route = terms.clone().route(path.unwrap_or(PATH_DEFAULT), decimals)?;
         return Ok(Routes::new(vec![route])?);
     }
     ensure!(path.is_none(), "say what is for sale either with `path` or with [[route]] tables");
@@ -206,7 +220,8 @@ fn routes(path: Option<&str>, terms: &Terms, tables: Vec<RouteTable>) -> anyhow:
     for table in tables {
         let name = format!("the route {}", table.path);
         known(&name, &table.unknown)?;
-        routes.push(table.terms.or(terms.clone()).route(&table.path).context(name)?);
+        let terms = table.terms.or(terms.clone());
+        routes.push(terms.route(&table.path, decimals).context(name)?);
     }
     Ok(Routes::new(routes)?)
 }
@@ -233,20 +248,33 @@ mod tests {
         toml::from_str(text).unwrap()
     }
 
+    fn nothing_known() -> BTreeMap<String, u8> {
+        BTreeMap::new()
+    }
+
+    fn planned(text: &str) -> Plan {
+        read(text).plan(Decimals::Known(&nothing_known())).unwrap()
+    }
+
     fn base() -> String {
         let pay_to = AccountAddress::from_bytes([7; 32]);
         format!("upstream = \"http://127.0.0.1:8000\"\npay_to = \"{pay_to}\"\nprice = \"1 CCD\"\n")
     }
 
     fn refusal(text: &str) -> String {
-        format!("{:#}", read(text).plan().unwrap_err())
+        match toml::from_str::<Settings>(text) {
+            Ok(settings) => {
+                format!("{:#}", settings.plan(Decimals::Known(&nothing_known())).unwrap_err())
+            }
+            Err(error) => error.to_string(),
+        }
     }
 
     #[test]
     fn three_settings_are_enough() {
-        let plan = read(&base()).plan().unwrap();
+        let plan = planned(&base());
         assert_eq!(plan.listen.to_string(), LISTEN_DEFAULT);
-        assert_eq!(plan.facilitator, FACILITATOR_DEFAULT);
+        assert_eq!(read(&base()).facilitator(), FACILITATOR_DEFAULT);
         let shown = format!("{:?}", plan.routes);
         assert!(shown.contains("\"/*\"") && shown.contains("Amount(1000000)"), "{shown}");
     }
@@ -256,7 +284,7 @@ mod tests {
         let text = base()
             + "min_age = 18\n[[route]]\npath = \"/a\"\n[[route]]\npath = \"/b\"\nmin_age = 0\n\
                price = \"2 EURR\"\ndecimals = 2\nchallenge_life = \"1m\"\n";
-        let shown = format!("{:?}", read(&text).plan().unwrap().routes);
+        let shown = format!("{:?}", planned(&text).routes);
         let (first, second) = shown.split_at(shown.find("\"/b\"").unwrap());
         assert!(first.contains("min_age: Some(18)") && first.contains("Amount(1000000)"));
         assert!(second.contains("min_age: None") && second.contains("Amount(200)"), "{second}");
@@ -278,6 +306,7 @@ mod tests {
             ("fee_payer = \"nobody\"\n", "fee_payer"),
             ("[[route]]\npath = \"/a\"\nmethods = [\"get\"]\n", "capital"),
             ("residence_in = [\"Denmark\"]\n", "Denmark"),
+            ("issuers = [0]\n", "nothing must be proven"),
             ("challenge_life = \"25h\"\n", "24 h"),
             ("connect_timeout = \"0s\"\n", "connect_timeout"),
             ("public_url = \"shop.example\"\n", "shop.example"),
@@ -295,7 +324,7 @@ mod tests {
         let text = base()
             + "[[route]]\npath = \"/a\"\nprice = [\"1.5 CCD\", \"0.05 EURR\", \"3 USDR\"]\n\
                decimals = [6, 2]\nways = \"hash\"\nflow = \"upfront\"\n";
-        let shown = format!("{:?}", read(&text).plan().unwrap().routes);
+        let shown = format!("{:?}", planned(&text).routes);
         for said in ["Amount(1500000)", "Amount(50000)", "Amount(300)", "[Hash]", "Upfront"] {
             assert!(shown.contains(said), "{said}: {shown}");
         }
@@ -307,7 +336,7 @@ mod tests {
     fn what_was_said_first_counts() {
         let flags = read("price = \"2 CCD\"\n");
         let settings = flags.or(read(&base()));
-        let shown = format!("{:?}", settings.plan().unwrap().routes);
+        let shown = format!("{:?}", settings.plan(Decimals::AsWritten).unwrap().routes);
         assert!(shown.contains("Amount(2000000)"), "{shown}");
     }
 }

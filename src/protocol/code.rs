@@ -96,6 +96,7 @@ codes! {
     MalformedRequest "malformed_request" false "The request is not what this route takes";
     RequestTooLarge "request_too_large" false "The request is larger than the limit";
     IdempotencyKeyReused "idempotency_key_reused" false "The Idempotency-Key was used with another body";
+    AssetNotFound "asset_not_found" false "There is no such asset on this network";
     VerificationNotFound "verification_not_found" false "There is no such verification";
     ReservationNotHeld "reservation_not_held" false "The reservation is not held any more";
     WebhookNotFound "webhook_not_found" false "There is no such webhook";

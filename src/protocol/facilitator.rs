@@ -101,6 +101,18 @@ pub struct SupportedKind {
     pub extra: Option<Map<String, Value>>,
 }
 
+/// Answer of `/v1/assets/{asset}`, a route of our own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AssetResponse {
+    /// The network that it is on.
+    pub network: String,
+    /// As the chain spells it.
+    pub asset: String,
+    /// Decimals of its amounts.
+    pub decimals: u8,
+}
+
 /// Answer of `/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -3,7 +3,7 @@
 use ccd402_domain::key::scope::Scope;
 use ccd402_protocol::code::ReasonCode as C;
 use ccd402_protocol::facilitator::{
-    HealthResponse, SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
+    AssetResponse, HealthResponse, SettleResponse, SupportedResponse, VerifyRequest, VerifyResponse,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ pub(super) fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
         verify(schemas),
         settle(schemas),
         supported(schemas),
+        asset(schemas),
         health(schemas),
         live(),
         ready(schemas),
@@ -93,6 +94,23 @@ fn supported(schemas: &mut SchemaGenerator) -> Operation {
         .access(Access::Open)
         .answer(200, "What is supported.", Some(Body::json::<SupportedResponse>(schemas, answer)))
         .common()
+}
+
+fn asset(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "For whoever writes prices: an offer's amount is in units of which 10^decimals make \
+                 one.";
+    let answer = json!({ "network": example::NETWORK, "asset": "EURR", "decimals": 6 });
+    let id = json!({ "type": "string", "maxLength": 128 });
+    Operation::new(("get", "/v1/assets/{asset}"), ("asset", TAG), ("Decimals of an asset", about))
+        .access(Access::Scopes("any"))
+        .parameter(
+            ("path", "asset"),
+            &id,
+            "`CCD`, or the id of a protocol-level token in any case.",
+        )
+        .answer(200, "As the chain has it.", Some(Body::json::<AssetResponse>(schemas, answer)))
+        .common()
+        .problems(&[(404, &[C::AssetNotFound]), (503, &[C::NodeUnavailable])])
 }
 
 fn health(schemas: &mut SchemaGenerator) -> Operation {

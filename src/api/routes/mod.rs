@@ -1,5 +1,6 @@
 //! The routes, one a file.
 
+pub(crate) mod asset;
 pub(crate) mod batch;
 pub(crate) mod check;
 pub(crate) mod compare;

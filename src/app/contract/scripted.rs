@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use ccd402_domain::asset::Asset;
 use ccd402_domain::ids::{Digest, TransactionHash};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::transaction::{BlockRef, FinalizedTransaction};
@@ -16,7 +17,8 @@ use futures::stream::{self, BoxStream};
 use crate::contract::payments::{at, block_ref};
 use crate::contract::sample::network;
 use crate::ports::chain::{
-    Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck, TransactionStatus,
+    AssetInfo, Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck,
+    TransactionStatus,
 };
 use crate::ports::clock::Clock;
 
@@ -164,6 +166,12 @@ impl Chain for ScriptedChain {
         }
         let script = self.answering()?;
         Ok(script.statuses.get(&hash).cloned().unwrap_or(TransactionStatus::Unknown))
+    }
+
+    async fn token(&self, id: &str) -> Result<Option<AssetInfo>, ChainError> {
+        let is_known = id.eq_ignore_ascii_case("EURR");
+        let asset = Asset::Token("EURR".to_owned());
+        Ok(is_known.then_some(AssetInfo { asset, decimals: 6 }))
     }
 
     async fn check_presentation(

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use ccd402_domain::account::AccountAddress;
+use ccd402_domain::asset::Asset;
 use ccd402_domain::ids::{BlockHash, Digest, TransactionHash};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::transaction::{BlockRef, FinalizedTransaction};
@@ -22,6 +23,9 @@ pub trait Chain: Send + Sync {
 
     /// What has become of a transaction.
     async fn transaction(&self, hash: TransactionHash) -> Result<TransactionStatus, ChainError>;
+
+    /// A protocol-level token by its id in any case; none if there is none.
+    async fn token(&self, id: &str) -> Result<Option<AssetInfo>, ChainError>;
 
     /// Checks a presentation: statement, challenge, credential, issuer, proof.
     ///
@@ -44,6 +48,15 @@ pub trait Chain: Send + Sync {
         &self,
         height: u64,
     ) -> Result<BoxStream<'static, Result<FinalizedBlock, ChainError>>, ChainError>;
+}
+
+/// What never changes of an asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetInfo {
+    /// As the chain spells it.
+    pub asset: Asset,
+    /// Decimals of its amounts.
+    pub decimals: u8,
 }
 
 /// What has become of a transaction.

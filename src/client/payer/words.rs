@@ -10,9 +10,15 @@ const VALUES_NAMED_MAX: usize = 8;
 /// A date of birth at or before this says nothing: "18 or more" has no oldest.
 const DOB_EARLIEST: &str = "19000101";
 
-/// One line a statement.
+/// One line a statement, and one for whose word counts, where not everybody's does.
 pub(crate) fn describe(required: &IdentityRequirement, today: NaiveDate) -> Vec<String> {
-    required.statement.iter().map(|statement| line(statement, today)).collect()
+    let statements = required.statement.iter().map(|statement| line(statement, today));
+    statements.chain(required.issuers.as_deref().map(issued)).collect()
+}
+
+fn issued(issuers: &[u32]) -> String {
+    let numbers: Vec<_> = issuers.iter().map(ToString::to_string).collect();
+    format!("an identity issued by provider {}", named(&numbers))
 }
 
 fn line(statement: &AtomicStatement, today: NaiveDate) -> String {
@@ -75,13 +81,18 @@ mod tests {
             min_age: Some(18),
             nationality_not_in: vec!["KP".into()],
             residence_in: vec!["DK".into(), "SE".into()],
+            issuers: vec![0, 3],
             ..Preset::default()
         };
         for (year, month, day) in [(2026, 11, 22), (2027, 2, 28), (2028, 2, 29), (2027, 3, 1)] {
             let today = NaiveDate::from_ymd_opt(year, month, day).unwrap();
             let required = preset.requirement(today).unwrap().unwrap();
-            let expected =
-                ["age 18 or more", "nationality none of KP", "country of residence one of DK, SE"];
+            let expected = [
+                "age 18 or more",
+                "nationality none of KP",
+                "country of residence one of DK, SE",
+                "an identity issued by provider 0, 3",
+            ];
             assert_eq!(describe(&required, today), expected, "{today}");
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! The same settings stand outside and in `[[route]]` tables, hence a struct of their own.
 
-use anyhow::{Context as _, ensure};
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::preset::Preset;
-use ccd402_gate::price::Price;
 use ccd402_gate::routes::{CHALLENGE_LIFE_DEFAULT, Route};
 use ccd402_gate::ways::{Flow, Way};
 use clap::Args;
@@ -13,6 +14,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use crate::config::gate::prices::{self, Decimals};
 use crate::config::span::Span;
 
 /// What something costs, and who may have it.
@@ -24,6 +26,7 @@ pub(super) struct Terms {
     #[schemars(with = "Option<OneOrMany<String>>")]
     price: Option<Vec<String>>,
     /// Decimals of the tokens in the prices: one number for all of them, or one for each, in order
+    /// [default: as the facilitator says that the chain has them]
     #[arg(long, env = "CCD402_GATE_DECIMALS", value_name = "N", value_delimiter = ',')]
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "Option<OneOrMany<u8>>")]
@@ -117,13 +120,18 @@ impl Terms {
         }
     }
 
+    /// The tokens that its prices are in.
+    pub(super) fn tokens(&self) -> BTreeSet<String> {
+        self.price.as_deref().map(prices::tokens).unwrap_or_default()
+    }
+
     /// The route with this pattern.
-    pub(super) fn route(self, path: &str) -> anyhow::Result<Route> {
+    pub(super) fn route(self, path: &str, decimals: Decimals<'_>) -> anyhow::Result<Route> {
         let prices = self.price.context("say with --price what it costs, like \"1.5 CCD\"")?;
         Ok(Route {
             pattern: path.parse()?,
             methods: self.methods.map_or_else(|| Ok(Route::methods_default()), methods)?,
-            price: parsed(&prices, &self.decimals.unwrap_or_default())?.into(),
+            price: prices::parsed(&prices, &self.decimals.unwrap_or_default(), decimals)?.into(),
             ways: self.ways.map_or_else(|| Ok(Route::ways_default()), |names| ways(&names))?,
             flow: self.flow.map_or_else(|| Ok(Flow::default()), |flow| flow.parse())?,
             pay_to: self.pay_to.context("say with --pay-to which account is paid")?,
@@ -151,22 +159,4 @@ fn methods(names: Vec<String>) -> anyhow::Result<Vec<Method>> {
 
 fn ways(names: &[String]) -> anyhow::Result<Vec<Way>> {
     names.iter().map(|name| name.trim().parse::<Way>().map_err(Into::into)).collect()
-}
-
-/// The prices, each token with its decimals. CCD needs none said.
-fn parsed(prices: &[String], decimals: &[u8]) -> anyhow::Result<Vec<Price>> {
-    let is_token = |price: &String| !price.trim_end().ends_with(" CCD");
-    let tokens = prices.iter().filter(|price| is_token(price)).count();
-    ensure!(
-        decimals.len() <= 1 || decimals.len() == tokens,
-        "`decimals` holds {} numbers for {tokens} tokens; say one for all, or one for each",
-        decimals.len()
-    );
-    let mut each = decimals.iter().copied().cycle();
-    let parsed = prices.iter().map(|price| {
-        // What is said for the tokens is not said for CCD, unless nothing else is there.
-        let decimals = if is_token(price) || tokens == 0 { each.next() } else { None };
-        Ok(Price::parse(price.trim(), decimals)?)
-    });
-    parsed.collect()
 }

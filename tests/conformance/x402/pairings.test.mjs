@@ -6,18 +6,20 @@
 // CCD402_SPONSOR  another one, which pays fees
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 
 import { AccountAddress } from '@concordium/web-sdk';
 import { decodePaymentResponseHeader } from '@x402/core/http';
 
-import { client, directory, facilitator, node, payer, server, tool } from './parts.mjs';
+import { client, directory, facilitator, gate, node, pay, payer, server, tool } from './parts.mjs';
 
 /** Longest that one check may take, finality included. */
 const LIMIT = { timeout: 120_000 };
+const PRICES = [['ccd', 'CCD', 1_500_000n], ['token', 'EURR', 500_000n]];
 
 const data = directory();
-let ours, theirs, payee;
+const sellers = {};
+let ours, payee;
 
 before(async () => {
     const wallet = `${data.path}/payee.json`;
@@ -27,11 +29,12 @@ before(async () => {
     assert.equal(made.code, 0);
     payee = JSON.parse(made.out).address;
     ours = await facilitator(`${data.path}/facilitator`);
-    theirs = await server(ours.url, payee);
+    sellers.theirs = await server(ours.url, payee);
+    sellers.ours = await gate(ours.url, payee, data.path);
 });
 
 after(async () => {
-    await theirs?.stop();
+    for (const seller of Object.values(sellers)) await seller.stop();
     await ours?.stop();
     data.remove();
 });
@@ -47,44 +50,71 @@ function settlement(response) {
     return decodePaymentResponseHeader(response.headers.get('payment-response'));
 }
 
-for (const [path, asset, price] of [['ccd', 'CCD', 1_500_000n], ['token', 'EURR', 500_000n]]) {
-    test(`their client pays their server in ${asset} through our facilitator`, LIMIT, async () => {
-        const before = await held(asset);
-        const response = await client()(`${theirs.url}/${path}`);
-        assert.equal(response.status, 200);
-        assert.deepEqual(await response.json(), { report: path });
-        const settled = settlement(response);
-        assert.equal(settled.success, true);
-        assert.equal(settled.payer, payer.address);
-        assert.match(settled.transaction, /^[0-9a-f]{64}$/);
-        assert.equal(await held(asset), before + price);
+for (const [whose, what] of [['theirs', 'their server'], ['ours', 'our gate']]) {
+    describe(`their client and ${what}`, () => {
+        for (const [path, asset, price] of PRICES) {
+            test(`a payment in ${asset}`, LIMIT, async () => {
+                const before = await held(asset);
+                const response = await client()(`${sellers[whose].url}/${path}`);
+                assert.equal(response.status, 200);
+                assert.deepEqual(await response.json(), { report: path });
+                const settled = settlement(response);
+                assert.equal(settled.success, true);
+                assert.equal(settled.payer, payer.address);
+                assert.match(settled.transaction, /^[0-9a-f]{64}$/);
+                assert.equal(await held(asset), before + price);
+            });
+        }
+
+        test('the upfront flow settles before the handler runs', LIMIT, async () => {
+            const before = await held('CCD');
+            const response = await client()(`${sellers[whose].url}/upfront`);
+            assert.equal(response.status, 200);
+            assert.equal(settlement(response).success, true);
+            assert.equal(await held('CCD'), before + 1_000_000n);
+        });
+
+        test('the same payment twice is served once', LIMIT, async () => {
+            const { url, served } = sellers[whose];
+            const before = await held('CCD');
+            const count = served.length;
+            let payment;
+            const first = await client((header) => (payment = header))(`${url}/ccd`);
+            assert.equal(first.status, 200);
+            const again = await fetch(`${url}/ccd`, { headers: { 'payment-signature': payment } });
+            assert.equal(again.status, 402);
+            assert.equal(await held('CCD'), before + 1_500_000n);
+            assert.equal(served.length, count + 1);
+        });
+    });
+
+    describe(`our payer and ${what}`, () => {
+        for (const [path, asset, price] of PRICES) {
+            test(`a payment in ${asset}`, LIMIT, async () => {
+                const before = await held(asset);
+                const { url } = sellers[whose];
+                const { code, said } = await pay(`${url}/${path}`, `2 ${asset}`, '--way', 'sponsored');
+                assert.equal(code, 0, JSON.stringify(said));
+                assert.equal(said.status, 200);
+                assert.equal(await held(asset), before + price);
+            });
+        }
     });
 }
 
-test('their upfront flow settles before the handler runs', LIMIT, async () => {
+test('our gate gives a payment back where its server fails', LIMIT, async () => {
     const before = await held('CCD');
-    const response = await client()(`${theirs.url}/upfront`);
-    assert.equal(response.status, 200);
-    assert.equal(settlement(response).success, true);
-    assert.equal(await held('CCD'), before + 1_000_000n);
-});
-
-test('the same payment twice is served once', LIMIT, async () => {
-    const before = await held('CCD');
-    const served = theirs.served.length;
-    let payment;
-    const first = await client((header) => (payment = header))(`${theirs.url}/ccd`);
-    assert.equal(first.status, 200);
-    const again = await fetch(`${theirs.url}/ccd`, { headers: { 'payment-signature': payment } });
-    assert.equal(again.status, 402);
-    assert.equal(await held('CCD'), before + 1_500_000n);
-    assert.equal(theirs.served.length, served + 1);
+    for (let round = 0; round < 2; round += 1) {
+        const response = await client()(`${sellers.ours.url}/broken`);
+        assert.equal(response.status, 500);
+    }
+    assert.equal(await held('CCD'), before);
 });
 
 // The last one: the payment stays held for a while, and the client would sign the same number again.
 test('nothing is settled where their handler fails', LIMIT, async () => {
     const before = await held('CCD');
-    const response = await client()(`${theirs.url}/broken`);
+    const response = await client()(`${sellers.theirs.url}/broken`);
     assert.equal(response.status, 500);
     assert.equal(await held('CCD'), before);
 });

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -83,14 +83,43 @@ export async function server(facilitatorUrl, payTo) {
         description: 'A report',
         mimeType: 'application/json',
     });
-    const app = express();
-    const served = [];
-    app.use(paymentMiddleware({
+    return reports(paymentMiddleware({
         'GET /ccd': route('1.5 CCD'),
         'GET /token': route('0.5 EURR'),
         'GET /upfront': route('1 CCD', 'upfront'),
         'GET /broken': route('1 CCD'),
     }, resources));
+}
+
+/** Our gate with the same routes, before a server that asks for nothing. */
+export async function gate(facilitatorUrl, payTo, data) {
+    const reporting = await reports();
+    const config = `${data}/gate.toml`;
+    const route = (path, ...terms) => ['[[route]]', `path = "/${path}"`, ...terms];
+    writeFileSync(config, [
+        'listen = "127.0.0.1:0"',
+        `upstream = "${reporting.url}"`,
+        `facilitator = "${facilitatorUrl}"`,
+        `secret_file = "${data}/gate.secret"`,
+        `pay_to = "${payTo}"`,
+        ...route('ccd', 'price = "1.5 CCD"'),
+        ...route('token', 'price = "0.5 EURR"'),
+        ...route('upfront', 'price = "1 CCD"', 'flow = "upfront"'),
+        ...route('broken', 'price = "1 CCD"'),
+    ].join('\n'));
+    const { ready, stop } = await run('gate', '--config', config);
+    return {
+        url: ready.url,
+        served: reporting.served,
+        stop: () => Promise.all([stop(), reporting.stop()]),
+    };
+}
+
+/** A server of reports; what it handed out, and who stands before it. */
+async function reports(...before) {
+    const app = express();
+    const served = [];
+    if (before.length) app.use(...before);
     app.get('/broken', (request, response) => response.status(500).json({ report: 'none' }));
     app.get('/:name', (request, response) => {
         served.push(request.params.name);
@@ -100,6 +129,13 @@ export async function server(facilitatorUrl, payTo) {
     await once(listener, 'listening');
     const stop = () => new Promise((resolve) => listener.close(resolve));
     return { url: `http://127.0.0.1:${listener.address().port}`, served, stop };
+}
+
+/** Our payer; what it says of its payment. */
+export async function pay(url, most, ...more) {
+    const args = ['pay', url, '--node', NODE, '--wallet', PAYER, '--max-amount', most, ...more];
+    const { code, out } = await tool(...args, '--json');
+    return { code, said: JSON.parse(out) };
 }
 
 /** An official client; the payments that it makes are told to `paid`, as the header has them. */

@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod asset;
 mod batch;
 mod concurrency;
 mod health;
+mod identifier;
 mod jobs;
 mod keys;
 mod limits;

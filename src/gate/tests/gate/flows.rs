@@ -218,7 +218,8 @@ async fn an_offer_is_settled_in_the_flow_that_it_was_made_with() {
 async fn offers_that_were_changed_are_not_ours() {
     let (facilitator, server) = (sponsoring(), Arc::<Server>::default());
     let gate = layered(selling(&facilitator, Flow::Upfront), server.app()).await;
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 6] = [
         ("another flow", |offer| offer["extra"]["paymentFlow"] = json!("authorization")),
         ("no flow", |offer| drop(offer["extra"].as_object_mut().unwrap().remove("paymentFlow"))),
         ("another fee payer", |offer| offer["extra"]["feePayer"] = json!(PAYER)),

@@ -108,7 +108,8 @@ async fn a_payment_is_held_to_its_offer_and_not_priced_anew() {
 async fn a_function_that_finds_no_price_gives_nothing_away() {
     type Found = Result<Vec<Price>, std::fmt::Error>;
     let free = || Price { amount: Amount::from_units(0), ..price("1 CCD") };
-    let rows: [(&str, fn() -> Found); 4] = [
+    type Find = fn() -> Found;
+    let rows: [(&str, Find); 4] = [
         ("fails", || Err(std::fmt::Error)),
         ("panics", || panic!("a fault of the seller's")),
         ("finds none", || Ok(Vec::new())),

@@ -8,8 +8,10 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use ccd402_app::ports::chain::{
-    Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck, TransactionStatus,
+    AssetInfo, Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck,
+    TransactionStatus,
 };
+use ccd402_domain::asset::Asset;
 use ccd402_domain::ids::{BlockHash, TransactionHash};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::transaction::{BlockRef, FinalizedTransaction};
@@ -96,6 +98,12 @@ impl Chain for ScriptedChain {
         Ok(found.map_or(TransactionStatus::Unknown, |found| {
             TransactionStatus::Finalized(Box::new(found))
         }))
+    }
+
+    async fn token(&self, id: &str) -> Result<Option<AssetInfo>, ChainError> {
+        let is_known = id.eq_ignore_ascii_case("EURR");
+        let asset = Asset::Token("EURR".to_owned());
+        Ok(is_known.then_some(AssetInfo { asset, decimals: 6 }))
     }
 
     async fn check_presentation(

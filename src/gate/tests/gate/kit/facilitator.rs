@@ -153,6 +153,10 @@ impl Facilitator for Scripted {
         }
     }
 
+    async fn decimals(&self, _: &str) -> Result<Option<u8>, Error> {
+        panic!("a gate that runs has its prices")
+    }
+
     async fn settle(
         &self,
         request: &VerifyRequest,
