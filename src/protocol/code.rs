@@ -85,7 +85,9 @@ codes! {
     PreflightInsufficientTokenFunds "preflight_insufficient_token_funds" false "The payer does not hold enough of the token";
     PreflightInsufficientSponsorFunds "preflight_insufficient_sponsor_funds" true "The sponsor cannot afford the fee now";
     SponsorBudgetExceeded "sponsor_budget_exceeded" true "The tenant's budget of sponsored fees is spent for today";
-    PreflightTokenTransferRefused "preflight_token_transfer_refused" false "The token does not allow the transfer now";
+    PreflightTokenPaused "preflight_token_paused" false "The token is paused";
+    PreflightTokenNotAllowed "preflight_token_not_allowed" false "The token's allow list is without the payer or the recipient";
+    PreflightTokenDenied "preflight_token_denied" false "The payer or the recipient is on the token's deny list";
     IdentityRequired "identity_required" false "An identity proof is required and missing";
     IdentityStatementMismatch "identity_statement_mismatch" false "The identity proof states something else";
     IdentityChallengeMismatch "identity_challenge_mismatch" false "The identity proof was made for another request";

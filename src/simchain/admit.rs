@@ -137,7 +137,7 @@ fn check_transaction(chain: &Chain, tx: &Transaction<'_>) -> Result<Admissible, 
     if chain.ledger.latest(sponsor.unwrap_or(sender)).balance < energy::fee(tx.energy) {
         return Err(Refusal::InsufficientFunds);
     }
-    let keys = |ix| Arc::clone(&chain.ledger.account(ix).keys);
+    let keys = |ix| chain.ledger.account(ix).keys();
     let proof = Proof::Signatures { sender: keys(sender), sponsor: sponsor.map(keys) };
     Ok(Admissible { proof, sender: Some((sender, tx.sequence)) })
 }

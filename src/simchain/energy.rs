@@ -27,6 +27,9 @@ pub(crate) fn of_payload(payload: &Payload) -> Option<u64> {
         Payload::Transfer { .. } | Payload::TransferWithMemo { .. } => cost::SIMPLE_TRANSFER,
         Payload::RegisterData { .. } => cost::REGISTER_DATA,
         Payload::TokenUpdate { .. } => cost::PLT_OPERATIONS_TRANSACTIONS,
+        Payload::UpdateCredentialKeys { keys, .. } => {
+            cost::update_credential_keys(1, u16::try_from(keys.keys.len()).unwrap_or(u16::MAX))
+        }
         _ => return None,
     };
     Some(energy.energy)

@@ -11,7 +11,7 @@ use ccd402_chain::wallet::WalletFile;
 use concordium_rust_sdk::{
     base::{
         contracts_common::{AccountAddress, Amount},
-        protocol_level_tokens::{TokenOperations, operations},
+        protocol_level_tokens::{TokenId, TokenOperation, TokenOperations, operations},
         transactions::{BlockItem, construct},
     },
     common::types::TransactionTime,
@@ -78,19 +78,26 @@ impl Faucet {
         Ok(wallet)
     }
 
-    /// Has the governance of a token pause it, or end that.
-    pub(crate) async fn set_paused(
+    /// Has the governance of a token do something.
+    pub(crate) async fn govern(
         &self,
         token: &str,
-        is_paused: bool,
+        operation: TokenOperation,
     ) -> Result<TransactionHash, Error> {
         let _one_at_a_time = self.state.lock().await;
         let id = token.parse().map_err(|_| Error::Issue(format!("{token} is no token's id")))?;
-        let operation = if is_paused { operations::pause() } else { operations::unpause() };
-        let operations = TokenOperations::from_iter([operation]);
+        self.update(id, [operation])
+    }
+
+    fn update(
+        &self,
+        id: TokenId,
+        operations: impl IntoIterator<Item = TokenOperation>,
+    ) -> Result<TransactionHash, Error> {
+        let operations = TokenOperations::from_iter(operations);
         self.send(move |sender, nonce, expiry| {
             construct::token_update_operations(1, sender, nonce, expiry, id, operations)
-                .expect("a pause has a CBOR form")
+                .expect("operations of the SDK have a CBOR form")
         })
     }
 
@@ -129,7 +136,7 @@ impl Faucet {
             let Some(token) = chain.ledger.find_token(id) else {
                 return Err(Error::Issue(format!("there is no token `{id}`")));
             };
-            if faucet.tokens.get(&token).is_none_or(|held| amount > held) {
+            if faucet.tokens.get(&token).is_none_or(|held| *amount > held.units) {
                 return Err(Error::Issue(format!("there is not that much {id}")));
             }
         }
@@ -160,19 +167,16 @@ impl Faucet {
             })?);
         }
         for (id, units) in &funds.tokens {
-            let (token_id, amount) = {
+            let (token_id, amount, has_lists) = {
                 let chain = self.node.chain();
                 let ix = chain.ledger.find_token(id);
                 let ix = ix.ok_or_else(|| Error::Issue(format!("there is no token `{id}`")))?;
                 let token = chain.ledger.token(ix);
-                (token.id.clone(), token.amount(*units))
+                (token.id.clone(), token.amount(*units), token.has_lists)
             };
-            let operation = operations::transfer_tokens(to, amount);
-            let operations: TokenOperations = [operation].into_iter().collect();
-            hashes.push(self.send(move |sender, nonce, expiry| {
-                construct::token_update_operations(1, sender, nonce, expiry, token_id, operations)
-                    .expect("operations of the SDK have a CBOR form")
-            })?);
+            let allow = has_lists.then(|| operations::add_token_allow_list(to));
+            let transfer = operations::transfer_tokens(to, amount);
+            hashes.push(self.update(token_id, allow.into_iter().chain([transfer]))?);
         }
         Ok(hashes)
     }

@@ -26,7 +26,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 
-use crate::state::{AccountIx, AccountState, Credential, Ledger, Opening, Token, TokenSpec};
+use crate::state::{
+    AccountIx, AccountState, Credential, Holding, Ledger, Opening, Token, TokenSpec,
+};
 
 /// Privacy guardians, and how many of them must agree to reveal an identity.
 const GUARDIANS: u32 = 3;
@@ -41,11 +43,17 @@ pub(crate) const BAKER: AccountIx = AccountIx(0);
 pub(crate) const GOVERNANCE: AccountIx = AccountIx(1);
 
 /// The tokens of every simulated chain.
-pub(crate) const TOKENS: [TokenSpec; 3] = [
-    TokenSpec { id: "EURR", name: "Simulated euro", decimals: 6, supply: 1_000_000_000_000 },
-    TokenSpec { id: "USDR", name: "Simulated dollar", decimals: 6, supply: 1_000_000_000_000 },
-    TokenSpec { id: "DKKR", name: "Simulated krone", decimals: 2, supply: 1_000_000_000_000 },
+pub(crate) const TOKENS: [TokenSpec; 4] = [
+    token("EURR", "Simulated euro", 6),
+    token("USDR", "Simulated dollar", 6),
+    token("DKKR", "Simulated krone", 2),
+    // For accounts that its governance allows.
+    TokenSpec { has_lists: true, ..token("SEKR", "Simulated krona with lists", 2) },
 ];
+
+const fn token(id: &'static str, name: &'static str, decimals: u8) -> TokenSpec {
+    TokenSpec { id, name, decimals, supply: 1_000_000_000_000, has_lists: false }
+}
 
 /// An account of genesis and its keys.
 pub(crate) struct Founder {
@@ -87,7 +95,8 @@ impl Genesis {
         let faucet = ledger.open(self.faucet.opening(FAUCET_MICRO_CCD), 0);
         for spec in &TOKENS {
             let token = ledger.add_token(Token::new(spec));
-            ledger.edit(faucet, 0).tokens.insert(token, spec.units());
+            let all = Holding { units: spec.units(), is_allowed: spec.has_lists, is_denied: false };
+            ledger.edit(faucet, 0).tokens.insert(token, all);
         }
         ledger.settle(0);
         ledger
@@ -124,7 +133,7 @@ impl Founder {
     }
 
     fn opening(&self, balance: u64) -> Opening {
-        let state = AccountState { sequence: 1, balance, tokens: BTreeMap::new() };
+        let state = AccountState::new(balance);
         Opening { address: self.address, credential: self.credential.clone(), state }
     }
 }

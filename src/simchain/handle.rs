@@ -7,7 +7,10 @@ use std::{
 };
 
 use ccd402_chain::wallet::WalletFile;
-use concordium_rust_sdk::types::hashes::{BlockHash, TransactionHash};
+use concordium_rust_sdk::{
+    base::{contracts_common::AccountAddress, protocol_level_tokens::operations},
+    types::hashes::{BlockHash, TransactionHash},
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -24,8 +27,18 @@ use crate::{
     node::{Node, Pace},
     options::{Funds, IdentitySpec, Options},
     persist::{BlockLog, Origin},
+    rekey,
     socket::{self, Services},
 };
+
+/// A list that a token keeps of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Only who is on it may send and receive.
+    Allow,
+    /// Who is on it may not.
+    Deny,
+}
 
 /// A simulated chain.
 pub struct SimChain;
@@ -141,7 +154,39 @@ impl Handle {
     /// # Errors
     /// If it is no token's id.
     pub async fn set_paused(&self, token: &str, is_paused: bool) -> Result<TransactionHash, Error> {
-        self.controls.faucet.set_paused(token, is_paused).await
+        let operation = if is_paused { operations::pause() } else { operations::unpause() };
+        self.controls.faucet.govern(token, operation).await
+    }
+
+    /// Has a token's governance put an account on one of the token's lists, or take it off; as
+    /// [`Handle::set_paused`] otherwise. Without lists, as most tokens of the simulated chain are,
+    /// the transaction is rejected.
+    ///
+    /// # Errors
+    /// If it is no token's id.
+    pub async fn set_listed(
+        &self,
+        token: &str,
+        list: List,
+        account: AccountAddress,
+        is_listed: bool,
+    ) -> Result<TransactionHash, Error> {
+        let operation = match (list, is_listed) {
+            (List::Allow, true) => operations::add_token_allow_list(account),
+            (List::Allow, false) => operations::remove_token_allow_list(account),
+            (List::Deny, true) => operations::add_token_deny_list(account),
+            (List::Deny, false) => operations::remove_token_deny_list(account),
+        };
+        self.controls.faucet.govern(token, operation).await
+    }
+
+    /// Has an account replace its keys by a new one; the wallet that signs for it from the block on
+    /// that has the transaction.
+    ///
+    /// # Errors
+    /// If there is no such account, or the wallet's keys are not its keys.
+    pub fn rekey(&self, wallet: &WalletFile) -> Result<(WalletFile, TransactionHash), Error> {
+        rekey::rekey(self.node(), wallet)
     }
 
     /// Calls so far, but for those that whoever sends a transaction makes.

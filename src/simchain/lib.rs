@@ -23,6 +23,7 @@ mod node;
 mod options;
 mod persist;
 mod pool;
+mod rekey;
 #[expect(clippy::result_large_err, reason = "gRPC handlers answer with a Status by value")]
 mod rpc;
 mod socket;
@@ -32,7 +33,7 @@ pub use clock::{Clock, DrivenClock};
 pub use control::Control;
 pub use error::Error;
 pub use faults::{Fault, FaultKind};
-pub use handle::{Handle, SimChain};
+pub use handle::{Handle, List, SimChain};
 pub use options::{Funds, IdentitySpec, Options};
 
 use concordium_rust_sdk::types::hashes::BlockHash;

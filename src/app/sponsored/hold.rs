@@ -12,7 +12,7 @@ use ccd402_domain::rejection::Rejection;
 use ccd402_domain::sponsored::holds::{HeldPayment, Holds};
 use ccd402_domain::sponsored::offer::Offer;
 use ccd402_domain::sponsored::payment::SponsoredPayment;
-use ccd402_domain::sponsored::rules::Case;
+use ccd402_domain::sponsored::rules::{Case, signature_holds};
 use ccd402_domain::sponsored::transaction::Transaction;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
@@ -97,6 +97,7 @@ impl Facilitator {
         };
         let written = payment.clone().into_payment(finished.hash, fee_max, now);
         let deadline = Instant::now() + call.wait.min(GAP_WAIT);
+        let mut has_waited = false;
         for _ in 0..DECISIONS_MAX {
             let lane = sponsors.lanes.entry(payment.payer.account());
             let changed = lane.changed.notified();
@@ -107,12 +108,16 @@ impl Facilitator {
             let cleared = match found {
                 Ok(cleared) => cleared,
                 Err(grounded) if grounded.may_pass && is_patient => {
+                    has_waited = true;
                     // Woken or not, the loop looks again.
                     let _ = tokio::time::timeout_at(deadline, changed).await;
                     continue;
                 }
                 Err(grounded) => return Ok(Err(grounded.rejection)),
             };
+            if has_waited && let Err(rejection) = signed_now(sponsors, &handed.wire).await? {
+                return Ok(Err(rejection));
+            }
             let until = now + sponsors.options.hold;
             let held = HeldPayment::waiting(handed.id, &written, until);
             let new = NewPayment::without_proofs(call.tenant, written.clone(), keyed.body);
@@ -183,6 +188,15 @@ impl Facilitator {
             attachment: None,
         }
     }
+}
+
+/// Whether the sender's signatures hold by the keys that its account has now: they may have changed
+/// since the rules were looked at.
+pub(super) async fn signed_now(
+    sponsors: &Sponsors,
+    wire: &SignedTransaction,
+) -> Result<Result<(), Rejection>, Error> {
+    Ok(signature_holds(sponsors.port.signature(wire).await?))
 }
 
 /// Whether a payment is the one that this offer asks for. The transaction is the same already.

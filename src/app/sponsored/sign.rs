@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::ports::log::{Append, AppendError, StreamId};
 use crate::sponsored::Sponsors;
+use crate::sponsored::hold::signed_now;
 
 /// How often it is decided anew because somebody else appended first.
 const DECISIONS_MAX: usize = 256;
@@ -45,6 +46,9 @@ impl Facilitator {
                 Ok(cleared) => cleared,
                 Err(grounded) => return Ok(Err(grounded.rejection)),
             };
+            if let Err(rejection) = signed_now(sponsors, wire).await? {
+                return Ok(Err(rejection));
+            }
             let finished = match sponsors.port.sign(wire).await? {
                 Ok(finished) if finished.hash == state.payment.transaction => finished,
                 Ok(_) => return Ok(Err(signed_otherwise())),

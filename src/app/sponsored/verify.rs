@@ -14,6 +14,7 @@ use crate::facilitator::Facilitator;
 use crate::idempotency::Keyed;
 use crate::ports::log::AppendError;
 use crate::sponsored::Sponsors;
+use crate::sponsored::hold::{Handed, signed_now};
 use crate::sponsored::release::reservation;
 use crate::verify::{Call, recorded};
 
@@ -43,7 +44,7 @@ impl Facilitator {
             return Ok(yes(&held.state));
         }
         let state = held.state;
-        match self.still_good(sponsors, &state).await? {
+        match self.still_good(sponsors, &handed, &state).await? {
             Ok(()) => self.approve(keyed, &state).await,
             Err(rejection) => {
                 let answer = Answer::about(&state, Err(rejection));
@@ -55,6 +56,7 @@ impl Facilitator {
     async fn still_good(
         &self,
         sponsors: &Sponsors,
+        handed: &Handed,
         state: &Verification,
     ) -> Result<Result<(), Rejection>, Error> {
         match &state.outcome {
@@ -62,7 +64,10 @@ impl Facilitator {
             _ if state.usage.settled => Ok(Err(Rejection::of(ReasonCode::PaymentAlreadyUsed))),
             Outcome::Confirmed { .. } => Ok(Ok(())),
             Outcome::Pending { .. } if state.block_item.is_some() => Ok(Ok(())),
-            Outcome::Pending { .. } => self.hold_again(sponsors, state).await,
+            Outcome::Pending { .. } => match signed_now(sponsors, &handed.wire).await? {
+                Ok(()) => self.hold_again(sponsors, state).await,
+                Err(rejection) => Ok(Err(rejection)),
+            },
         }
     }
 

@@ -150,11 +150,12 @@ impl AccountState {
         self.tokens.iter().find(|held| held.token == *token)
     }
 
-    fn may_hold(&self, token: &TokenState) -> bool {
-        let held = self.held(&token.id);
-        let is_allowed = held.is_some_and(|held| held.is_allowed);
-        let is_denied = held.is_some_and(|held| held.is_denied);
-        (is_allowed || !token.has_allow_list) && !(is_denied && token.has_deny_list)
+    fn is_let_by_allow_list(&self, token: &TokenState) -> bool {
+        !token.has_allow_list || self.held(&token.id).is_some_and(|held| held.is_allowed)
+    }
+
+    fn is_let_by_deny_list(&self, token: &TokenState) -> bool {
+        !token.has_deny_list || !self.held(&token.id).is_some_and(|held| held.is_denied)
     }
 }
 
@@ -230,16 +231,21 @@ fn recipient_exists(flight: &Flight<'_>) -> Result<(), Rejection> {
 
 fn token_allows_it(flight: &Flight<'_>) -> Result<(), Rejection> {
     let Facts { payer, recipient, token: Some(token), .. } = flight.facts else { return Ok(()) };
-    let why = if token.is_paused {
-        "the token is paused"
-    } else if !payer.may_hold(token) {
-        "the token's lists do not let the payer send"
-    } else if !recipient.is_some_and(|recipient| recipient.may_hold(token)) {
-        "the token's lists do not let the recipient receive"
-    } else {
-        return Ok(());
-    };
-    reject(ReasonCode::PreflightTokenTransferRefused, why)
+    if token.is_paused {
+        return reject(ReasonCode::PreflightTokenPaused, "the token is paused");
+    }
+    let both = [("payer", Some(*payer)), ("recipient", *recipient)];
+    for (who, account) in both.into_iter().filter_map(|(who, it)| it.map(|it| (who, it))) {
+        if !account.is_let_by_allow_list(token) {
+            let detail = format!("the {who} is not on the allow list of {}", token.id);
+            return Err(Rejection::new(ReasonCode::PreflightTokenNotAllowed, detail));
+        }
+        if !account.is_let_by_deny_list(token) {
+            let detail = format!("the {who} is on the deny list of {}", token.id);
+            return Err(Rejection::new(ReasonCode::PreflightTokenDenied, detail));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -196,7 +196,11 @@ fn within_bounds(case: &Case<'_>) -> Result<(), Rejection> {
     case.energy().map(drop)
 }
 
-fn signature_holds(signature: SenderSignature) -> Result<(), Rejection> {
+/// Rule 8, by the keys that the sender's account has at some time.
+///
+/// # Errors
+/// Where the signatures do not hold.
+pub fn signature_holds(signature: SenderSignature) -> Result<(), Rejection> {
     let detail = match signature {
         SenderSignature::Holds => return Ok(()),
         SenderSignature::DoesNotHold => {

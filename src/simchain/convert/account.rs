@@ -11,7 +11,7 @@ use concordium_rust_sdk::{
 };
 
 use super::{amount, credential::credential};
-use crate::state::{Account, AccountIx, AccountState, Ledger};
+use crate::state::{Account, AccountIx, AccountState, Holding, Ledger, TokenIx};
 
 /// Bytes of an encrypted amount: four points of the curve.
 const ENCRYPTED_AMOUNT_BYTES: usize = 4 * 48;
@@ -29,7 +29,7 @@ pub(crate) fn account_info(
         sequence_number: Some(generated::SequenceNumber { value: state.sequence }),
         amount: amount(state.balance),
         schedule: Some(schedule),
-        creds: HashMap::from([(0, credential(&account.credential))]),
+        creds: HashMap::from([(0, credential(&account.credential, state.keys.as_deref()))]),
         threshold: Some(generated::AccountThreshold { value: 1 }),
         encrypted_balance: Some(no_encrypted_balance()),
         encryption_key: Some(encryption_key(account, generator)),
@@ -43,15 +43,21 @@ pub(crate) fn account_info(
 }
 
 fn tokens(ledger: &Ledger, state: &AccountState) -> Vec<account_info::Token> {
-    let no_lists = cbor_encode(&TokenModuleAccountState::default()).unwrap_or_default();
-    let token = |(ix, units): (&crate::state::TokenIx, &u64)| {
+    let token = |(ix, holding): (&TokenIx, &Holding)| {
         let token = ledger.token(*ix);
-        let balance = plt::TokenAmount { value: *units, decimals: u32::from(token.decimals) };
+        let decimals = u32::from(token.decimals);
+        let balance = plt::TokenAmount { value: holding.units, decimals };
+        let mut lists = TokenModuleAccountState::default();
+        if token.has_lists {
+            lists.allow_list = Some(holding.is_allowed);
+            lists.deny_list = Some(holding.is_denied);
+        }
+        let lists = cbor_encode(&lists).expect("the state of a module has a CBOR form");
         account_info::Token {
             token_id: Some(plt::TokenId { value: token.id.as_ref().to_owned() }),
             token_account_state: Some(plt::TokenAccountState {
                 balance: Some(balance),
-                module_state: Some(plt::Cbor { value: no_lists.clone() }),
+                module_state: Some(plt::Cbor { value: lists }),
             }),
         }
     };

@@ -14,13 +14,17 @@ use concordium_rust_sdk::{
 
 use crate::state::Credential;
 
-pub(super) fn credential(credential: &Credential) -> generated::AccountCredential {
+/// The credential; `keys` are those that have replaced its own.
+pub(super) fn credential(
+    credential: &Credential,
+    keys: Option<&CredentialPublicKeys>,
+) -> generated::AccountCredential {
     let registration_id = to_bytes(credential.cred_id());
     let cred_id = Some(generated::CredentialRegistrationId { value: registration_id });
     let values = match credential {
         Credential::Initial { icdv } => {
             CredentialValues::Initial(generated::InitialCredentialValues {
-                keys: Some(public_keys(&icdv.cred_account)),
+                keys: Some(public_keys(keys.unwrap_or(&icdv.cred_account))),
                 cred_id,
                 ip_id: Some(generated::IdentityProviderIdentity { value: icdv.ip_identity.0 }),
                 policy: Some(policy(&icdv.policy)),
@@ -33,7 +37,7 @@ pub(super) fn credential(credential: &Credential) -> generated::AccountCredentia
             });
             let threshold = u32::from(u8::from(cdv.threshold));
             CredentialValues::Normal(generated::NormalCredentialValues {
-                keys: Some(public_keys(&cdv.cred_key_info)),
+                keys: Some(public_keys(keys.unwrap_or(&cdv.cred_key_info))),
                 cred_id,
                 ip_id: Some(generated::IdentityProviderIdentity { value: cdv.ip_identity.0 }),
                 policy: Some(policy(&cdv.policy)),

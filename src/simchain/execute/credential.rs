@@ -1,8 +1,6 @@
 //! A credential deployment: opens a new account. It is free, and its proofs were checked when
 //! it was admitted.
 
-use std::collections::BTreeMap;
-
 use concordium_rust_sdk::{
     base::{
         id::types::{AccountCredential, CredentialType, account_address_from_registration_id},
@@ -37,8 +35,7 @@ pub(super) fn deploy(ledger: &mut Ledger, at: &Context, message: &Deployment) ->
         cdv: cdi.values.clone(),
         commitments: cdi.proofs.id_proofs.commitments.clone(),
     };
-    let state = AccountState { sequence: 1, balance: 0, tokens: BTreeMap::new() };
-    ledger.open(Opening { address, credential, state }, at.height);
+    ledger.open(Opening { address, credential, state: AccountState::new(0) }, at.height);
     let details = Details::AccountCreation(AccountCreationDetails {
         credential_type: generated::CredentialType::Normal.into(),
         address: Some(address.into()),

@@ -4,6 +4,7 @@
 
 mod credential;
 mod data;
+mod keys;
 mod meter;
 mod token;
 mod token_reject;

@@ -1,15 +1,15 @@
 //! A token update: transfers, and what the governance account may do. All operations of a
-//! transaction take effect, or none. Allow and deny lists are not simulated.
+//! transaction take effect, or none.
 
 use concordium_rust_sdk::{
     base::{
         contracts_common::AccountAddress,
         protocol_level_tokens::{
-            CborHolderAccount, CborMemo, TokenAmount, TokenOperation, TokenOperationsPayload,
-            TokenTransfer,
+            CborHolderAccount, CborMemo, TokenAmount, TokenListUpdateDetails,
+            TokenListUpdateEventDetails, TokenOperation, TokenOperationsPayload, TokenTransfer,
         },
     },
-    common::upward::Upward,
+    common::{cbor::cbor_encode, upward::Upward},
     v2::generated::{
         self, Memo,
         account_transaction_effects::Effect,
@@ -22,7 +22,7 @@ use super::{token_reject as reject, transaction::Run};
 use crate::{
     energy,
     genesis::GOVERNANCE,
-    state::{AccountIx, TokenIx, TokenState},
+    state::{AccountIx, Holding, TokenIx, TokenState},
 };
 
 /// Executes the operations in order.
@@ -54,8 +54,8 @@ struct Update<'a, 'b> {
     run: &'a mut Run<'b>,
     token: TokenIx,
     before: TokenState,
-    /// Balances before each change, oldest first.
-    undo: Vec<(AccountIx, u64)>,
+    /// What accounts had before each change, oldest first.
+    undo: Vec<(AccountIx, Holding)>,
 }
 
 impl Update<'_, '_> {
@@ -83,12 +83,18 @@ impl Update<'_, '_> {
             TokenOperation::Burn(details) => self.supply(index, details.amount, false),
             TokenOperation::Pause(_) => self.pause(index, true),
             TokenOperation::Unpause(_) => self.pause(index, false),
-            TokenOperation::AddAllowList(_) => Err(reject::unsupported(index, "addAllowList")),
-            TokenOperation::RemoveAllowList(_) => {
-                Err(reject::unsupported(index, "removeAllowList"))
+            TokenOperation::AddAllowList(of) => {
+                self.list(index, ("addAllowList", of), |held| held.is_allowed = true)
             }
-            TokenOperation::AddDenyList(_) => Err(reject::unsupported(index, "addDenyList")),
-            TokenOperation::RemoveDenyList(_) => Err(reject::unsupported(index, "removeDenyList")),
+            TokenOperation::RemoveAllowList(of) => {
+                self.list(index, ("removeAllowList", of), |held| held.is_allowed = false)
+            }
+            TokenOperation::AddDenyList(of) => {
+                self.list(index, ("addDenyList", of), |held| held.is_denied = true)
+            }
+            TokenOperation::RemoveDenyList(of) => {
+                self.list(index, ("removeDenyList", of), |held| held.is_denied = false)
+            }
         }
     }
 
@@ -100,9 +106,11 @@ impl Update<'_, '_> {
         let Some(receiver) = self.run.ledger.find(&to.recipient.address) else {
             return Err(reject::no_account(index, to.recipient.clone()));
         };
+        self.must_be_let(index, self.run.sender, &self.sender())?;
+        self.must_be_let(index, receiver, &to.recipient)?;
         self.debit(index, units)?;
-        let balance = self.balance(receiver);
-        self.set(receiver, balance + units);
+        let held = self.held(receiver);
+        self.set(receiver, Holding { units: held.units + units, ..held });
         Ok(Event::TransferEvent(plt::TokenTransferEvent {
             from: Some(holder(&self.run.sender_address)),
             to: Some(holder(&to.recipient.address)),
@@ -124,8 +132,8 @@ impl Update<'_, '_> {
             let token = self.run.ledger.token(self.token);
             let overflow = || reject::overflow(index, token.amount(units), token.amount(supply));
             let supply = supply.checked_add(units).ok_or_else(overflow)?;
-            let balance = self.balance(self.run.sender);
-            self.set(self.run.sender, balance + units);
+            let held = self.held(self.run.sender);
+            self.set(self.run.sender, Holding { units: held.units + units, ..held });
             supply
         } else {
             self.debit(index, units)?;
@@ -146,21 +154,60 @@ impl Update<'_, '_> {
         Ok(Event::ModuleEvent(plt::TokenModuleEvent { r#type: kind.to_owned(), details }))
     }
 
+    fn list(
+        &mut self,
+        index: usize,
+        (kind, of): (&str, &TokenListUpdateDetails),
+        change: impl FnOnce(&mut Holding),
+    ) -> Result<Event, reject::Failure> {
+        if !self.run.ledger.token(self.token).has_lists {
+            return Err(reject::unsupported(index, kind));
+        }
+        self.governed(index)?;
+        let Some(account) = self.run.ledger.find(&of.target.address) else {
+            return Err(reject::no_account(index, of.target.clone()));
+        };
+        let mut held = self.held(account);
+        change(&mut held);
+        self.set(account, held);
+        let details = TokenListUpdateEventDetails { target: of.target.clone() };
+        let details = cbor_encode(&details).expect("events of the SDK have a CBOR form");
+        let details = Some(plt::Cbor { value: details });
+        Ok(Event::ModuleEvent(plt::TokenModuleEvent { r#type: kind.to_owned(), details }))
+    }
+
     fn governed(&self, index: usize) -> Result<(), reject::Failure> {
         if self.run.sender == GOVERNANCE {
             return Ok(());
         }
-        let sender = CborHolderAccount { coin_info: None, address: self.run.sender_address };
-        Err(reject::not_permitted(index, Some(sender), "the sender does not govern the token"))
+        let sender = Some(self.sender());
+        Err(reject::not_permitted(index, sender, "the sender does not govern the token"))
+    }
+
+    fn must_be_let(
+        &self,
+        index: usize,
+        account: AccountIx,
+        name: &CborHolderAccount,
+    ) -> Result<(), reject::Failure> {
+        if self.run.ledger.token(self.token).lets(&self.held(account)) {
+            return Ok(());
+        }
+        Err(reject::not_permitted(index, Some(name.clone()), "the token's lists forbid it"))
+    }
+
+    fn sender(&self) -> CborHolderAccount {
+        CborHolderAccount { coin_info: None, address: self.run.sender_address }
     }
 
     fn debit(&mut self, index: usize, units: u64) -> Result<(), reject::Failure> {
-        let balance = self.balance(self.run.sender);
-        let Some(rest) = balance.checked_sub(units) else {
+        let held = self.held(self.run.sender);
+        let Some(rest) = held.units.checked_sub(units) else {
             let token = self.run.ledger.token(self.token);
-            return Err(reject::insufficient(index, token.amount(balance), token.amount(units)));
+            let (held, units) = (token.amount(held.units), token.amount(units));
+            return Err(reject::insufficient(index, held, units));
         };
-        self.set(self.run.sender, rest);
+        self.set(self.run.sender, Holding { units: rest, ..held });
         Ok(())
     }
 
@@ -171,18 +218,18 @@ impl Update<'_, '_> {
         Err(reject::malformed("the amount has another number of decimals than the token"))
     }
 
-    fn balance(&self, account: AccountIx) -> u64 {
+    fn held(&self, account: AccountIx) -> Holding {
         self.run.ledger.latest(account).tokens.get(&self.token).copied().unwrap_or_default()
     }
 
-    fn set(&mut self, account: AccountIx, units: u64) {
-        self.undo.push((account, self.balance(account)));
-        self.run.ledger.edit(account, self.run.height).tokens.insert(self.token, units);
+    fn set(&mut self, account: AccountIx, held: Holding) {
+        self.undo.push((account, self.held(account)));
+        self.run.ledger.edit(account, self.run.height).tokens.insert(self.token, held);
     }
 
     fn take_back(&mut self) {
-        for (account, units) in std::mem::take(&mut self.undo).into_iter().rev() {
-            self.run.ledger.edit(account, self.run.height).tokens.insert(self.token, units);
+        for (account, held) in std::mem::take(&mut self.undo).into_iter().rev() {
+            self.run.ledger.edit(account, self.run.height).tokens.insert(self.token, held);
         }
         *self.run.ledger.edit_token(self.token, self.run.height) = self.before.clone();
     }

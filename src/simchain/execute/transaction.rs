@@ -13,7 +13,7 @@ use concordium_rust_sdk::{
     },
 };
 
-use super::{Context, Included, Verdict, data, meter::Meter, token, transfer};
+use super::{Context, Included, Verdict, data, keys, meter::Meter, token, transfer};
 use crate::{
     energy,
     item::Transaction,
@@ -91,6 +91,7 @@ impl Run<'_> {
             }
             Payload::RegisterData { data } => Ok(data::register(data)),
             Payload::TokenUpdate { payload } => token::update(self, payload),
+            Payload::UpdateCredentialKeys { cred_id, keys } => keys::replace(self, cred_id, keys),
             _ => Err(Reason::SerializationFailure(Empty {})),
         }
     }
@@ -115,6 +116,7 @@ fn kind(payload: &Payload) -> Option<TransactionType> {
         Payload::TransferWithMemo { .. } => Some(TransactionType::TransferWithMemo),
         Payload::RegisterData { .. } => Some(TransactionType::RegisterData),
         Payload::TokenUpdate { .. } => Some(TransactionType::TokenUpdate),
+        Payload::UpdateCredentialKeys { .. } => Some(TransactionType::UpdateCredentialKeys),
         _ => None,
     }
 }

@@ -14,7 +14,10 @@ use concordium_rust_sdk::{
     common::types::CredentialIndex,
 };
 
-use super::{token::TokenIx, versions::Versions};
+use super::{
+    token::{Holding, TokenIx},
+    versions::Versions,
+};
 
 /// A credential as the chain keeps it: without its proofs.
 pub(crate) type Credential = AccountCredentialWithoutProofs<ArCurve, AttributeKind>;
@@ -30,15 +33,25 @@ pub(crate) struct AccountState {
     pub(crate) sequence: u64,
     /// MicroCCD.
     pub(crate) balance: u64,
-    /// Smallest units of each token that the account has ever held.
-    pub(crate) tokens: BTreeMap<TokenIx, u64>,
+    /// Each token that the account has ever had to do with.
+    pub(crate) tokens: BTreeMap<TokenIx, Holding>,
+    /// Keys that have replaced those of the credential.
+    pub(crate) keys: Option<Arc<CredentialPublicKeys>>,
+}
+
+impl AccountState {
+    /// An account that never did anything.
+    pub(crate) fn new(balance: u64) -> Self {
+        Self { sequence: 1, balance, tokens: BTreeMap::new(), keys: None }
+    }
 }
 
 /// An account with its history.
 pub(crate) struct Account {
     pub(crate) address: AccountAddress,
     pub(crate) credential: Credential,
-    pub(crate) keys: Arc<AccountAccessStructure>,
+    /// Keys that the account was opened with.
+    keys: Arc<AccountAccessStructure>,
     pub(crate) state: Versions<AccountState>,
 }
 
@@ -51,6 +64,14 @@ impl Account {
     ) -> Self {
         let keys = Arc::new(access_structure(public_keys(&credential)));
         Self { address, credential, keys, state: Versions::new(height, state) }
+    }
+
+    /// The keys that sign for it now.
+    pub(crate) fn keys(&self) -> Arc<AccountAccessStructure> {
+        match &self.state.latest().keys {
+            None => Arc::clone(&self.keys),
+            Some(keys) => Arc::new(access_structure(keys)),
+        }
     }
 }
 

@@ -7,4 +7,4 @@ mod versions;
 
 pub(crate) use account::{Account, AccountIx, AccountState, Credential};
 pub(crate) use ledger::{Ledger, Opening};
-pub(crate) use token::{Token, TokenIx, TokenSpec, TokenState};
+pub(crate) use token::{Holding, Token, TokenIx, TokenSpec, TokenState};

@@ -16,6 +16,17 @@ pub(crate) struct TokenSpec {
     pub(crate) decimals: u8,
     /// Whole tokens that the governance account holds at genesis.
     pub(crate) supply: u64,
+    /// Whether it keeps an allow list and a deny list.
+    pub(crate) has_lists: bool,
+}
+
+/// What an account has of a token, and on which of its lists it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Holding {
+    /// Smallest units.
+    pub(crate) units: u64,
+    pub(crate) is_allowed: bool,
+    pub(crate) is_denied: bool,
 }
 
 /// What blocks change about a token.
@@ -32,6 +43,7 @@ pub(crate) struct Token {
     pub(crate) id: TokenId,
     pub(crate) name: &'static str,
     pub(crate) decimals: u8,
+    pub(crate) has_lists: bool,
     pub(crate) state: Versions<TokenState>,
 }
 
@@ -39,7 +51,18 @@ impl Token {
     pub(crate) fn new(spec: &TokenSpec) -> Self {
         let id = spec.id.to_owned().try_into().expect("ids of genesis tokens are valid");
         let state = TokenState { supply: spec.units(), paused: false };
-        Self { id, name: spec.name, decimals: spec.decimals, state: Versions::new(0, state) }
+        Self {
+            id,
+            name: spec.name,
+            decimals: spec.decimals,
+            has_lists: spec.has_lists,
+            state: Versions::new(0, state),
+        }
+    }
+
+    /// Whether its lists let an account send and receive.
+    pub(crate) fn lets(&self, holding: &Holding) -> bool {
+        !self.has_lists || (holding.is_allowed && !holding.is_denied)
     }
 
     pub(crate) fn amount(&self, units: u64) -> TokenAmount {

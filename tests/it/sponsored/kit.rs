@@ -164,8 +164,19 @@ impl Offers {
     }
 
     pub(crate) async fn payer_who(&self, chain: &Handle, who: IdentitySpec, ccd: u32) -> Payer {
-        let funds = Funds::ccd(ccd).token("EURR", 100_000_000);
-        let wallet = chain.issue(who, funds).await.unwrap();
+        self.payer_with(chain, who, Funds::ccd(ccd).token("EURR", 100_000_000)).await
+    }
+
+    pub(crate) async fn payer_with(
+        &self,
+        chain: &Handle,
+        who: IdentitySpec,
+        funds: Funds,
+    ) -> Payer {
+        self.payer_of(chain.issue(who, funds).await.unwrap()).await
+    }
+
+    pub(crate) async fn payer_of(&self, wallet: WalletFile) -> Payer {
         let wallet = Wallet::open(wallet, self.nodes.clone()).unwrap();
         let next = AtomicU64::new(wallet.next_sequence_number().await.unwrap());
         Payer { wallet, next }

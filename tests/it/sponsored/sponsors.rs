@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use ccd402_chain::codec;
 use ccd402_domain::amount::Amount;
-use ccd402_simchain::{FaultKind, Funds, IdentitySpec};
-use serde_json::json;
+use ccd402_simchain::{FaultKind, Funds, IdentitySpec, List};
+use serde_json::{Value, json};
 
 use super::kit::{PRICE, Stage};
 
@@ -44,19 +45,81 @@ async fn a_token_that_is_paused_is_refused_before_it_costs_anything() {
     stage.chain.set_paused("EURR", true).await.unwrap();
     let payment = stage.payment(&payer, "EURR").await;
     let refused = until(&stage, &payment, false).await;
-    assert_eq!(refused["invalidReason"], "preflight_token_transfer_refused", "{refused}");
+    assert_eq!(refused["invalidReason"], "preflight_token_paused", "{refused}");
     stage.chain.set_paused("EURR", false).await.unwrap();
     let held = until(&stage, &payment, true).await;
     assert_eq!(held["payer"], json!(payer.wallet.address()));
     stage.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tokens_lists_count_from_the_block_that_changes_them() {
+    let stage = Stage::new().await;
+    let funds = Funds::ccd(1).token("SEKR", 2 * PRICE);
+    let payer = stage.payer_with(&stage.chain, IdentitySpec::default(), funds).await;
+    let [pays, is_paid] = [payer.wallet.address(), stage.payee].map(|it| codec::sdk_address(&it));
+    let set = async |list, account, is_listed| {
+        stage.chain.set_listed("SEKR", list, account, is_listed).await.unwrap();
+    };
+    let refused = async |payment: &Value, code: &str, who: &str| {
+        let refused = until(&stage, payment, false).await;
+        assert_eq!(refused["invalidReason"], code, "{refused}");
+        assert!(refused["invalidMessage"].as_str().unwrap().contains(who), "{refused}");
+    };
+    let payment = stage.payment(&payer, "SEKR").await;
+    refused(&payment, "preflight_token_not_allowed", "the recipient is not").await;
+    set(List::Allow, is_paid, true).await;
+    assert_eq!(until(&stage, &payment, true).await["payer"], json!(payer.wallet.address()));
+    assert_eq!(stage.settle(&payment).await["success"], true);
+
+    let payment = stage.payment(&payer, "SEKR").await;
+    set(List::Deny, pays, true).await;
+    refused(&payment, "preflight_token_denied", "the payer is on").await;
+    set(List::Deny, pays, false).await;
+    set(List::Allow, pays, false).await;
+    let code = json!("preflight_token_not_allowed");
+    answered(&stage, &payment, |answer| answer["invalidReason"] == code).await;
+    set(List::Allow, pays, true).await;
+    assert_eq!(until(&stage, &payment, true).await["isValid"], true);
+    assert_eq!(stage.received("SEKR").await, PRICE);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_counts_from_its_block_and_the_old_one_no_more() {
+    let stage = Stage::new().await;
+    let file = stage.chain.issue(IdentitySpec::default(), Funds::ccd(100)).await.unwrap();
+    let old = stage.payer_of(file.clone()).await;
+    let payment = stage.payment(&old, "CCD").await;
+    assert_eq!(stage.settle(&payment).await["success"], true, "its keys are known now");
+    let (offer, order) = (stage.offer("CCD"), stage.order("CCD"));
+    let next = old.wallet.next_sequence_number().await.unwrap();
+
+    let (file, _) = stage.chain.rekey(&file).unwrap();
+    let new = stage.payer_of(file).await;
+    let by_old = stage.numbered(&old, &offer, &order, next + 1).await;
+    let by_new = stage.numbered(&new, &offer, &order, next + 1).await;
+    let code = json!("invalid_sender_signature");
+    answered(&stage, &by_old, |answer| answer["invalidReason"] == code).await;
+    let settled = stage.settle(&by_new).await;
+    assert_eq!(settled["success"], true, "{settled}");
+    let late = stage.settle(&by_old).await;
+    assert_eq!(late["success"], false, "{late}");
+    assert_eq!(stage.received("CCD").await, 2 * PRICE);
+    stage.stop().await;
+}
+
 /// What a payment is answered once it is so valid.
-async fn until(stage: &Stage, payment: &serde_json::Value, is_valid: bool) -> serde_json::Value {
+async fn until(stage: &Stage, payment: &Value, is_valid: bool) -> Value {
+    answered(stage, payment, |answer| answer["isValid"] == is_valid).await
+}
+
+/// What a payment is answered once this is so.
+async fn answered(stage: &Stage, payment: &Value, is_so: impl Fn(&Value) -> bool) -> Value {
     let answered = async {
         loop {
             let answer = stage.verify(payment).await;
-            if answer["isValid"] == is_valid {
+            if is_so(&answer) {
                 return answer;
             }
         }

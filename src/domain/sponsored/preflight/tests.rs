@@ -135,7 +135,7 @@ fn each_check_names_its_refusal() {
             R::PreflightInsufficientSponsorFunds,
         ),
         ("no recipient", known(), |k| k.recipient = None, R::InvalidPaymentRequirements),
-        ("paused", in_euros(), |k| of_token(k).is_paused = true, R::PreflightTokenTransferRefused),
+        ("paused", in_euros(), |k| of_token(k).is_paused = true, R::PreflightTokenPaused),
         (
             "an allow list without the payer",
             in_euros(),
@@ -143,7 +143,7 @@ fn each_check_names_its_refusal() {
                 of_token(k).has_allow_list = true;
                 k.recipient.as_mut().unwrap().tokens[0].is_allowed = true;
             },
-            R::PreflightTokenTransferRefused,
+            R::PreflightTokenNotAllowed,
         ),
         (
             "an allow list without a recipient that never had the token",
@@ -153,7 +153,7 @@ fn each_check_names_its_refusal() {
                 k.payer.tokens[0].is_allowed = true;
                 k.recipient.as_mut().unwrap().tokens.clear();
             },
-            R::PreflightTokenTransferRefused,
+            R::PreflightTokenNotAllowed,
         ),
         (
             "a deny list with the payer",
@@ -162,7 +162,7 @@ fn each_check_names_its_refusal() {
                 of_token(k).has_deny_list = true;
                 k.payer.tokens[0].is_denied = true;
             },
-            R::PreflightTokenTransferRefused,
+            R::PreflightTokenDenied,
         ),
         (
             "a deny list with the recipient",
@@ -171,7 +171,7 @@ fn each_check_names_its_refusal() {
                 of_token(k).has_deny_list = true;
                 k.recipient.as_mut().unwrap().tokens[0].is_denied = true;
             },
-            R::PreflightTokenTransferRefused,
+            R::PreflightTokenDenied,
         ),
     ];
     for (name, mut known, spoil, expected) in rows {
@@ -200,7 +200,7 @@ fn the_first_check_that_fails_is_the_reason() {
         (R::PreflightInsufficientTokenFunds, &|k| k.payer.tokens[0].balance = units(1_500_000)),
         (R::PreflightInsufficientSponsorFunds, &|k| k.sponsor.available = units(1_000)),
         (R::InvalidPaymentRequirements, &|k| k.recipient = Some(account(1, 0))),
-        (R::PreflightTokenTransferRefused, &|k| of_token(k).is_paused = false),
+        (R::PreflightTokenPaused, &|k| of_token(k).is_paused = false),
     ];
     for (expected, repair) in repairs {
         assert_eq!(code(&wrong), Some(expected));

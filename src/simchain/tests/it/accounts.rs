@@ -92,3 +92,21 @@ async fn what_is_not_simulated_says_so() {
     let error = chain.client.get_banned_peers().await.unwrap_err();
     assert!(error.to_string().contains("not simulated"), "{error}");
 }
+
+#[tokio::test]
+async fn new_keys_sign_from_their_block_on_and_the_old_ones_no_more() {
+    let mut chain = TestChain::start().await;
+    let (old, payee) = (chain.wallet(10).await, chain.wallet(0).await);
+    let (new, hash) = chain.handle.rekey(&old).unwrap();
+    let before = BlockIdentifier::Given(chain.handle.bake().unwrap());
+    let effects = chain.details(&hash).await.effects.known_or_err().unwrap();
+    assert!(matches!(effects, AccountTransactionEffects::CredentialKeysUpdated { .. }));
+
+    let by_old = chain.transfer(&old, payee.address, 1).await;
+    assert_eq!(chain.refusal(&by_old).await.message(), "Verification failed");
+    let by_new = chain.transfer(&new, payee.address, 1).await;
+    chain.run(&by_new).await;
+    assert_eq!(chain.balance(&payee.address).await, 1);
+    let info = chain.client.get_account_info(&old.address.into(), before).await.unwrap();
+    assert_eq!(info.response.account_credentials.len(), 1);
+}

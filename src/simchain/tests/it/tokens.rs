@@ -1,7 +1,7 @@
 //! Protocol-level tokens: what transfers move, what they cost and why they are rejected.
 
 use ccd402_chain::wallet::WalletFile;
-use ccd402_simchain::{Funds, IdentitySpec};
+use ccd402_simchain::{Funds, IdentitySpec, List};
 use concordium_rust_sdk::{
     base::{
         contracts_common::AccountAddress,
@@ -147,6 +147,40 @@ async fn tokens_of_genesis_are_listed_with_their_decimals() {
         assert_eq!(state.paused, Some(false));
         decimals.push((String::from(info.token_id), info.token_state.decimals));
     }
-    let expected = [("EURR", 6), ("USDR", 6), ("DKKR", 2)];
+    let expected = [("EURR", 6), ("USDR", 6), ("DKKR", 2), ("SEKR", 2)];
     assert_eq!(decimals, expected.map(|(id, decimals)| (id.to_owned(), decimals)));
+}
+
+#[tokio::test]
+async fn lists_say_who_may_send_and_receive() {
+    let mut chain = TestChain::start().await;
+    let funds = Funds::ccd(100).token("SEKR", 500);
+    let payer = chain.handle.issue(IdentitySpec::default(), funds).await.unwrap();
+    let payee = chain.wallet(100).await;
+    let euros = |units| TokenAmount::from_raw(units, 2);
+    let pay = [operations::transfer_tokens(payee.address, euros(100))];
+    type Change = Option<(List, AccountAddress, bool)>;
+    let rows: [(Change, bool); 6] = [
+        (None, false),
+        (Some((List::Allow, payee.address, true)), true),
+        (Some((List::Deny, payee.address, true)), false),
+        (Some((List::Deny, payee.address, false)), true),
+        (Some((List::Allow, payer.address, false)), false),
+        (Some((List::Allow, payer.address, true)), true),
+    ];
+    for (row, (change, is_paid)) in rows.into_iter().enumerate() {
+        if let Some((list, account, is_listed)) = change {
+            chain.handle.set_listed("SEKR", list, account, is_listed).await.unwrap();
+        }
+        let item = update(&mut chain, &payer, "SEKR", pay.clone()).await;
+        let effects = effects(chain.run(&item).await);
+        let was_paid = matches!(effects, AccountTransactionEffects::TokenUpdate { .. });
+        assert_eq!(was_paid, is_paid, "row {row}: {effects:?}");
+    }
+    let (of, at) = (payee.address.into(), BlockIdentifier::LastFinal);
+    let mut info = chain.client.get_account_info(&of, at).await.unwrap().response;
+    let held = info.tokens.remove(0).state;
+    let lists = held.decode_module_state().unwrap();
+    assert_eq!((lists.allow_list, lists.deny_list), (Some(true), Some(false)));
+    assert_eq!(held.balance, euros(300));
 }
