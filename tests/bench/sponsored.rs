@@ -1,0 +1,288 @@
+//! Sponsored payments: verifications a second of payers that are known, against an axum server that
+//! echoes the same bodies; and how long after their block many settlements are answered.
+//!
+//! Run with `cargo bench --bench sponsored`. Servers and load share the machine's cores.
+
+#[path = "load/wire.rs"]
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use ccd402::compose::facilitator::{self, Running};
+use ccd402::devnet::Listen;
+use ccd402_chain::codec;
+use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
+use ccd402_chain::payer::{Order, Wallet};
+use ccd402_domain::account::AccountAddress;
+use ccd402_domain::amount::Amount;
+use ccd402_domain::asset::Asset;
+use ccd402_simchain::{Error, Funds, Handle, IdentitySpec, Options, SimChain};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// Payers, and payments of each in a round: all of them are held at once.
+const PAYERS: usize = 64;
+const PAYMENTS: u64 = 100;
+const ROUNDS: usize = 5;
+/// How long payments are held: the next round begins when they are not any more.
+const HOLD: Duration = Duration::from_secs(4);
+/// Settlements that are in one block, and how many of them are one payer's.
+const SETTLEMENTS: u64 = 500;
+const SETTLEMENTS_EACH: u64 = 10;
+/// Time between two of Concordium's blocks, on average.
+const BLOCK: Duration = Duration::from_secs(2);
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
+    runtime.block_on(async {
+        verifications().await;
+        settlements().await;
+    });
+    runtime.shutdown_background();
+}
+
+/// A chain with payers, and a facilitator that sponsors.
+struct Stage {
+    chain: Handle,
+    running: Running,
+    nodes: Nodes,
+    sponsor: AccountAddress,
+    payee: AccountAddress,
+    payers: Vec<Wallet>,
+    _dir: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn new(block_time: Duration, payers: usize, hold: Duration) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let options = Options { block_time, finality_delay: Duration::ZERO, ..Options::default() };
+        let chain = SimChain::start(options).await.expect("the chain starts");
+        let sponsor = chain.issue(IdentitySpec::default(), Funds::ccd(1_000_000)).await;
+        let sponsor = sponsor.expect("an account");
+        let payee = chain.issue(IdentitySpec::default(), Funds::ccd(0)).await.expect("an account");
+        let data = dir.path().join("facilitator");
+        let mut settings =
+            facilitator::Options::new(Listen::anywhere().facilitator, data, vec![chain.url()]);
+        settings.sponsors.wallets = vec![sponsor.clone()];
+        settings.sponsors.limits.hold = TimeDelta::from_std(hold).expect("a short time");
+        let running = facilitator::start(settings).await.expect("the facilitator starts");
+        let nodes = Nodes::connect(NodeOptions::new(vec![chain.url()])).await.expect("a node");
+        let mut stage = Self {
+            chain,
+            running,
+            nodes,
+            sponsor: codec::address(&sponsor.address),
+            payee: codec::address(&payee.address),
+            payers: Vec::new(),
+            _dir: dir,
+        };
+        for _ in 0..payers {
+            stage.payers.push(stage.payer().await);
+        }
+        stage
+    }
+
+    async fn payer(&self) -> Wallet {
+        loop {
+            match self.chain.issue(IdentitySpec::default(), Funds::ccd(1)).await {
+                Ok(file) => return Wallet::open(file, self.nodes.clone()).expect("a wallet"),
+                Err(Error::TooMany { .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Requests with so many payments of each payer, from its next number on.
+    async fn requests(
+        &self,
+        path: &str,
+        each: u64,
+        expires_at: DateTime<Utc>,
+    ) -> Vec<Vec<Vec<u8>>> {
+        let mut all = Vec::new();
+        for payer in &self.payers {
+            let next = payer.next_sequence_number().await.expect("the node answers");
+            let mut own = Vec::new();
+            for number in next..next + each {
+                own.push(self.request(path, payer, number, expires_at).await);
+            }
+            all.push(own);
+        }
+        all
+    }
+
+    async fn request(
+        &self,
+        path: &str,
+        payer: &Wallet,
+        number: u64,
+        expires_at: DateTime<Utc>,
+    ) -> Vec<u8> {
+        let offer = json!({
+            "scheme": "exact", "network": self.nodes.network(), "asset": "CCD", "amount": "1",
+            "payTo": self.payee, "maxTimeoutSeconds": 300,
+            "extra": { "feePayer": self.sponsor },
+        });
+        let order = Order {
+            to: self.payee,
+            asset: Asset::Ccd,
+            amount: Amount::from_units(1),
+            expires_at,
+            sponsor: self.sponsor,
+        };
+        let signed = payer.sign_order(&order, number).await.expect("a wallet signs");
+        let body = json!({
+            "x402Version": 2,
+            "paymentRequirements": offer,
+            "paymentPayload": {
+                "x402Version": 2,
+                "resource": { "url": "https://shop.example/report" },
+                "accepted": offer,
+                "payload": { "signedTransaction": signed },
+            },
+        });
+        let body = body.to_string();
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+             prefer: wait=60\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+async fn verifications() {
+    let stage = Stage::new(Duration::from_secs(1), PAYERS, HOLD).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let echo_addr = listener.local_addr().expect("an address");
+    let router = Router::new().route("/verify", post(|body: Bytes| async { body }));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let (mut first, mut again, mut echoed) = (Vec::new(), Vec::new(), Vec::new());
+    let amount = PAYERS as u64 * PAYMENTS;
+    for round in 0..=ROUNDS {
+        let expires_at = Utc::now() + TimeDelta::seconds(200 + round as i64);
+        let requests = Arc::new(stage.requests("/verify", PAYMENTS, expires_at).await);
+        let echo = run(echo_addr, &requests, "").await;
+        let asked = stage.chain.asked();
+        let held = run(stage.running.addr(), &requests, "\"isValid\":true").await;
+        let asked = stage.chain.asked() - asked;
+        let repeated = run(stage.running.addr(), &requests, "\"isValid\":true").await;
+        let [echo, held, repeated] = [echo, held, repeated].map(|time| rate(amount, time));
+        println!(
+            "round {round}: held {held:>6.0}/s, asked again {repeated:>6.0}/s, \
+             echo {echo:>6.0}/s; {asked} calls of nodes for {amount} verifications"
+        );
+        // The first round warms up: payers become known.
+        if round > 0 {
+            first.push(held);
+            again.push(repeated);
+            echoed.push(echo);
+        }
+        tokio::time::sleep(HOLD).await;
+    }
+    let [first, again, echo] = [&mut first, &mut again, &mut echoed].map(|rates| median(rates));
+    println!("{PAYERS} payers with {PAYMENTS} payments each; medians of {ROUNDS} rounds:");
+    println!("  /verify, new and held   {first:>6.0}/s, durable; to the echo {:.2}", first / echo);
+    println!("  /verify, held already   {again:>6.0}/s; to the echo {:.2}", again / echo);
+    println!("  axum echo               {echo:>6.0}/s (goal: 0.3 or more of it)");
+}
+
+async fn settlements() {
+    let payers = usize::try_from(SETTLEMENTS / SETTLEMENTS_EACH).expect("a small number");
+    let stage = Stage::new(Duration::ZERO, payers, Duration::from_secs(60)).await;
+    let (mut middle, mut late) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        // A block that says how things stand.
+        stage.chain.bake().expect("a block");
+        let expires_at = Utc::now() + TimeDelta::seconds(200);
+        let requests = stage.requests("/settle", SETTLEMENTS_EACH, expires_at).await;
+        let mut next = Vec::new();
+        for payer in &stage.payers {
+            next.push(payer.next_sequence_number().await.expect("the node answers"));
+        }
+        let addr = stage.running.addr();
+        let mut answers = JoinSet::new();
+        for request in requests.into_iter().flatten() {
+            answers.spawn(async move {
+                let mut stream = TcpStream::connect(addr).await.expect("the server accepts");
+                ask(&mut stream, &request, &mut Vec::new(), "\"success\":true").await;
+                Instant::now()
+            });
+        }
+        for (payer, next) in stage.payers.iter().zip(next) {
+            while payer.next_sequence_number().await.expect("it answers") < next + SETTLEMENTS_EACH
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        let final_at = Instant::now();
+        stage.chain.bake().expect("a block");
+        let mut after = Vec::new();
+        while let Some(answered) = answers.join_next().await {
+            let answered_at = answered.expect("no call panics");
+            after.push(answered_at.saturating_duration_since(final_at).as_secs_f64());
+        }
+        after.sort_by(f64::total_cmp);
+        let (p50, p99) = (after[after.len() / 2], after[after.len() * 99 / 100]);
+        println!(
+            "round {round}: {} settlements in one block, answered after {:.0} ms (p50), {:.0} ms (p99)",
+            after.len(),
+            p50 * 1e3,
+            p99 * 1e3
+        );
+        if round > 0 {
+            middle.push(p50);
+            late.push(p99);
+        }
+    }
+    let (p50, p99) = (median(&mut middle), median(&mut late));
+    println!(
+        "{SETTLEMENTS} settlements of {payers} payers in one block; medians of {ROUNDS} rounds:"
+    );
+    println!("  answered after the block  {:.0} ms (p50), {:.0} ms (p99)", p50 * 1e3, p99 * 1e3);
+    println!("  p99 in blocks of {BLOCK:?}     {:.2} (goal: 1 or less)", p99 / BLOCK.as_secs_f64());
+}
+
+/// Sends each list of requests over a connection of its own, one after the other.
+async fn run(addr: SocketAddr, requests: &Arc<Vec<Vec<Vec<u8>>>>, said: &'static str) -> Duration {
+    let since = Instant::now();
+    let mut tasks = JoinSet::new();
+    for lane in 0..requests.len() {
+        let requests = Arc::clone(requests);
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(addr).await.expect("the server accepts");
+            stream.set_nodelay(true).expect("TCP has the option");
+            let mut answer = Vec::with_capacity(8 * 1024);
+            for request in &requests[lane] {
+                ask(&mut stream, request, &mut answer, said).await;
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("no connection panics");
+    }
+    since.elapsed()
+}
+
+async fn ask(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>, said: &str) {
+    wire::exchange(stream, request, answer).await;
+    let told = String::from_utf8_lossy(answer);
+    assert!(wire::status_of(answer) == b"200" && told.contains(said), "{told}");
+}
+
+fn rate(amount: u64, time: Duration) -> f64 {
+    amount as f64 / time.as_secs_f64()
+}
+
+fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
