@@ -42,9 +42,9 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    asset, check, compare, discovery, docs, errors, events, health as health_route, jobs, keys, list,
-    log, probes, rebuild, release, settle, show, stats, stream, submit, supported, unknown, verify,
-    webhooks,
+    asset, check, compare, discovery, docs, errors, events, health as health_route, jobs, keys,
+    list, log, probes, rebuild, release, settle, show, stats, stream, submit, supported, unknown,
+    verify, webhooks,
 };
 
 /// Every route over these parts.
