@@ -20,6 +20,8 @@ const OPEN: &[&str] = &[
     "/livez",
     "/readyz",
     "/supported",
+    // What is listed there asked to be found by strangers.
+    "/discovery/resources",
     "/errors/{code}",
     "/openapi.json",
     "/docs",

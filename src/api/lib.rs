@@ -42,9 +42,9 @@ use crate::api::Api;
 use crate::options::Options;
 use crate::parts::Parts;
 use crate::routes::{
-    asset, check, compare, docs, errors, events, health as health_route, jobs, keys, list, log,
-    probes, rebuild, release, settle, show, stats, stream, submit, supported, unknown, verify,
-    webhooks,
+    asset, check, compare, discovery, docs, errors, events, health as health_route, jobs, keys,
+    list, log, probes, rebuild, release, settle, show, stats, stream, submit, supported, unknown,
+    verify, webhooks,
 };
 
 /// Every route over these parts.
@@ -55,6 +55,7 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/verify", post(verify::verify))
         .route("/settle", post(settle::settle))
         .route("/supported", get(supported::supported))
+        .route("/discovery/resources", get(discovery::resources))
         .route("/health", get(health_route::health))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))

@@ -2,6 +2,7 @@
 //! none.
 
 pub(crate) mod check;
+pub(crate) mod discovery;
 pub(crate) mod event;
 pub(crate) mod jobs;
 pub(crate) mod keys;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ccd402_domain::ids::{Digest, VerificationId};
+use ccd402_domain::listing::Listing;
 use ccd402_domain::payment::{Payment, Proofs};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::tenant::TenantId;
@@ -22,12 +23,18 @@ pub(crate) struct Handed {
     payment: Payment,
     proofs: Vec<u8>,
     body: Digest,
+    listing: Option<Listing>,
 }
 
 impl Handed {
     /// One whose proofs are checked already.
     pub(crate) fn without_proofs(tenant: &TenantId, payment: Payment, body: Digest) -> Self {
-        Self { tenant: tenant.clone(), payment, proofs: Vec::new(), body }
+        Self { tenant: tenant.clone(), payment, proofs: Vec::new(), body, listing: None }
+    }
+
+    /// The same, of a resource that may be listed.
+    pub(crate) fn listed(self, listing: Option<Listing>) -> Self {
+        Self { listing, ..self }
     }
 
     /// The id that every presentation of this payment by one tenant has, so that a repeat meets what is known
@@ -85,7 +92,8 @@ impl Facilitator {
                 let detail = "the presentation or the signatures are too large";
                 return Err(Rejection::new(ReasonCode::InvalidPayload, detail));
             }
-            Ok(Handed { tenant: tenant.clone(), payment, proofs, body: digest })
+            let listing = Listing::read(presented);
+            Ok(Handed { tenant: tenant.clone(), payment, proofs, body: digest, listing })
         })
     }
 
@@ -121,6 +129,7 @@ impl Facilitator {
             tenant: handed.tenant,
             payment: Arc::new(handed.payment),
             body: handed.body,
+            listing: handed.listing,
             now,
         };
         let events = decide(None, Command::Request(Box::new(request)))

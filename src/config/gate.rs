@@ -190,14 +190,20 @@ impl Settings {
             (VERIFY_TIMEOUT_DEFAULT, SETTLE_TIMEOUT_DEFAULT);
         set_time("verify_timeout", self.verify_timeout, &mut verify_timeout)?;
         set_time("settle_timeout", self.settle_timeout, &mut settle_timeout)?;
+        let public_url = self.public_url.map(|url| url.parse()).transpose()?;
+        let routes = routes(self.path.as_deref(), &self.terms, self.routes, decimals)?;
+        ensure!(
+            public_url.is_some() || !routes.are_discoverable(),
+            "say with --public-url where strangers find what is discoverable"
+        );
         let listen = LISTEN_DEFAULT.parse().expect("the default is an address");
         Ok(Plan {
             listen: self.listen.unwrap_or(listen),
             proxy,
             network: self.network,
-            public_url: self.public_url.map(|url| url.parse()).transpose()?,
+            public_url,
             secret_file: self.secret_file.unwrap_or_else(|| SECRET_FILE_DEFAULT.into()),
-            routes: routes(self.path.as_deref(), &self.terms, self.routes, decimals)?,
+            routes,
             fee_payer: self.fee_payer,
             verify_timeout,
             settle_timeout,
@@ -277,6 +283,19 @@ mod tests {
         assert_eq!(read(&base()).facilitator(), FACILITATOR_DEFAULT);
         let shown = format!("{:?}", plan.routes);
         assert!(shown.contains("\"/*\"") && shown.contains("Amount(1000000)"), "{shown}");
+    }
+
+    #[test]
+    fn only_what_has_a_public_url_is_discoverable() {
+        let routes = "[[route]]\npath = \"/a\"\n[[route]]\npath = \"/b\"\ndiscoverable = false\n";
+        let text = format!("{}discoverable = true\n", base());
+        assert!(refusal(&format!("{text}{routes}")).contains("--public-url"));
+        let text = format!("{text}public_url = \"https://shop.example\"\n{routes}");
+        let shown = format!("{:?}", planned(&text).routes);
+        let (first, second) = shown.split_at(shown.find("\"/b\"").unwrap());
+        assert!(first.contains("discoverable: true"), "{first}");
+        assert!(second.contains("discoverable: false"), "{second}");
+        assert!(!planned(&base()).routes.are_discoverable());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod exact;
 pub mod follower;
 pub mod ids;
 pub mod key;
+pub mod listing;
 pub mod memo;
 pub mod money;
 mod offer;

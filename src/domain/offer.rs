@@ -129,7 +129,7 @@ fn amount(text: &str) -> Result<Amount, String> {
     }
 }
 
-fn is_method(text: &str) -> bool {
+pub(crate) fn is_method(text: &str) -> bool {
     let is_allowed = |b: u8| b.is_ascii_uppercase() || b == b'-';
     (1..=METHOD_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed)
 }

@@ -127,8 +127,12 @@ impl Request {
     }
 
     pub(crate) fn read(&self, now: DateTime<Utc>) -> Result<(Payment, Proofs), Rejection> {
+        Payment::read(&self.presented(), &policy(), now)
+    }
+
+    pub(crate) fn presented(&self) -> PresentedPayment {
         let body = serde_json::to_vec(&self.body).unwrap();
-        Payment::read(&PresentedPayment::decode(&body).unwrap(), &policy(), now)
+        PresentedPayment::decode(&body).unwrap()
     }
 
     pub(crate) fn payment(&self) -> Payment {

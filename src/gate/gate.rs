@@ -92,7 +92,11 @@ pub struct Gate {
 impl Gate {
     /// A gate of these options.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(mut options: Options) -> Self {
+        if options.public_url.is_none() && options.routes.are_discoverable() {
+            tracing::warn!("without a public URL nothing for sale can be found by strangers");
+            options.routes.hide();
+        }
         let asked = Arc::clone(&options.facilitator);
         Self {
             routes: options.routes,

@@ -56,6 +56,7 @@ mod forward;
 pub mod gate;
 pub mod layer;
 mod limit;
+mod listed;
 mod negotiate;
 mod offer;
 mod page;

@@ -7,10 +7,10 @@
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::binding::Resource;
 use ccd402_domain::challenge::{NONCE_BYTES, Window};
+use ccd402_protocol::bazaar::BAZAAR;
 use ccd402_protocol::code::ReasonCode;
 use ccd402_protocol::identity::{EXTENSION, IdentityRequirement};
 use ccd402_protocol::network::NetworkId;
-use ccd402_protocol::payload::ResourceInfo;
 use ccd402_protocol::required::{PaymentRequiredV1, PaymentRequiredV2};
 use ccd402_protocol::requirements::{Extra, FLOW_UPFRONT, METHOD_TRANSACTION_HASH, SCHEME_EXACT};
 use ccd402_protocol::version::X402Version;
@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::challenge::Sealer;
+use crate::listed;
 use crate::price::{PRICES_MAX, Price};
 use crate::routes::Route;
 use crate::ways::Way;
@@ -80,6 +81,8 @@ struct OfferV1<'a> {
     // The official clients of v1 insist on both texts.
     description: &'a str,
     mime_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_schema: Option<Value>,
     pay_to: String,
     max_timeout_seconds: u64,
     asset: String,
@@ -146,13 +149,9 @@ impl Offers {
             v2: PaymentRequiredV2 {
                 x402_version: X402Version::V2,
                 error: None,
-                resource: ResourceInfo {
-                    url: resource.url.clone(),
-                    description: route.description.clone(),
-                    mime_type: route.mime_type.clone(),
-                },
+                resource: listed::info(route, resource),
                 accepts: v2,
-                extensions: identity.as_ref().map(extensions),
+                extensions: extensions(sale, identity.as_ref()),
             },
             prices,
             ways,
@@ -240,6 +239,7 @@ fn offer_v1<'a>(
         resource: &resource.url,
         description: route.description.as_deref().unwrap_or_default(),
         mime_type: route.mime_type.as_deref().unwrap_or_default(),
+        output_schema: listed::output_schema(sale),
         pay_to: route.pay_to.to_string(),
         max_timeout_seconds: route.challenge_life.as_secs(),
         asset: price.asset.to_string(),
@@ -264,8 +264,14 @@ fn offer_v2<'a>(
     }
 }
 
-fn extensions(identity: &IdentityRequirement) -> Map<String, Value> {
-    Map::from_iter([(EXTENSION.to_owned(), json!({ "info": identity }))])
+fn extensions(
+    sale: &Sale<'_>,
+    identity: Option<&IdentityRequirement>,
+) -> Option<Map<String, Value>> {
+    let identity = identity.map(|required| (EXTENSION.to_owned(), json!({ "info": required })));
+    let bazaar = listed::extension(sale).map(|extension| (BAZAAR.to_owned(), extension));
+    let extensions: Map<_, _> = identity.into_iter().chain(bazaar).collect();
+    (!extensions.is_empty()).then_some(extensions)
 }
 
 #[cfg(test)]

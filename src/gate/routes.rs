@@ -68,6 +68,10 @@ pub struct Route {
     pub mime_type: Option<String>,
     /// How long a payer may take, in whole seconds: 1 s to 24 h.
     pub challenge_life: Duration,
+    /// Whether facilitators may tell strangers that it is for sale, once somebody has paid for it: its
+    /// URL without the query, its description and terms. Paths that are secrets are not for that.
+    /// Nothing is told by a gate without a public URL, because whoever asks could name it as he likes.
+    pub discoverable: bool,
 }
 
 /// All routes; the first that matches counts.
@@ -133,6 +137,7 @@ impl Route {
             description: None,
             mime_type: None,
             challenge_life: CHALLENGE_LIFE_DEFAULT,
+            discoverable: false,
         }
     }
 
@@ -200,6 +205,17 @@ impl Routes {
             route.check().map_err(|reason| Error::Route { pattern, reason })?;
         }
         Ok(Self(routes))
+    }
+
+    /// Whether any of them is for strangers to find.
+    #[must_use]
+    pub fn are_discoverable(&self) -> bool {
+        self.0.iter().any(|route| route.discoverable)
+    }
+
+    /// Hides all of them from strangers.
+    pub(crate) fn hide(&mut self) {
+        self.0.iter_mut().for_each(|route| route.discoverable = false);
     }
 
     /// Number of the first route for this method and path, and the route.

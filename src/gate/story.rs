@@ -22,6 +22,7 @@ use crate::answer::{payment_required, problem, retry_after, stable};
 use crate::facilitator::Unanswered;
 use crate::gate::Gate;
 use crate::layer::{PAYER, VERIFICATION};
+use crate::listed;
 use crate::negotiate::wants_page;
 use crate::offer::Sale;
 use crate::page::Page;
@@ -80,11 +81,13 @@ where
     if !gate.sealer.is_ours(&presented.accepted, &visit.resource) {
         return Err(visit.refuse(ReasonCode::ChallengeNotOurs.as_str()).await);
     }
-    let payment = match presented.into_payment() {
+    let mut payment = match presented.into_payment() {
         Ok(payment) => payment,
         Err(Unasked::Malformed(code)) => return Ok(problem(code)),
         Err(Unasked::Refused(code)) => return Err(visit.refuse(code.as_str()).await),
     };
+    let sale = Sale { route: visit.route, resource: &visit.resource };
+    listed::restate(&sale, &mut payment.request);
     match payment.flow {
         Flow::Authorization => settled_after(&visit, inner, request, payment).await,
         Flow::Upfront => settled_before(&visit, inner, request, payment).await,

@@ -4,6 +4,7 @@
 //! nothing here reads a clock, a file or a socket. Domain types never leak in; wire names never
 //! leak out.
 
+pub mod bazaar;
 pub mod code;
 pub mod facilitator;
 pub mod header;

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::bazaar::Declaration;
 use crate::code::ReasonCode;
 use crate::identity::{EXTENSION, IdentityRequirement};
 use crate::payload::{PaymentPayloadV1, PaymentPayloadV2, TransferPayload};
@@ -78,6 +79,8 @@ pub struct PresentedPayment<P = TransferPayload> {
     pub payload: P,
     /// Identity requirement echoed in the extensions (v2).
     pub identity_extension: Option<IdentityRequirement>,
+    /// What is declared of the resource, where it may be listed.
+    pub declared: Option<Declaration>,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +184,7 @@ impl<P> PresentedPayment<P> {
             resource: self.resource,
             payload: read(self.payload),
             identity_extension: self.identity_extension,
+            declared: self.declared,
         }
     }
 }
@@ -203,6 +207,7 @@ fn from_v1(
 ) -> Result<PresentedPayment<Value>, Refused> {
     let outer: PaymentPayloadV1 = serde_json::from_value(payload).map_err(invalid_payload)?;
     same_version(outer.x402_version, X402Version::V1)?;
+    let declared = Declaration::of_v1(requirements.raw());
     Ok(PresentedPayment {
         version: X402Version::V1,
         requirements,
@@ -212,6 +217,7 @@ fn from_v1(
         resource: None,
         payload: outer.payload,
         identity_extension: None,
+        declared,
     })
 }
 
@@ -230,6 +236,7 @@ fn from_v2(
         .map(serde_json::from_value)
         .transpose()
         .map_err(invalid_payload)?;
+    let declared = Declaration::of_v2(outer.extensions.as_ref(), outer.resource.as_ref());
     Ok(PresentedPayment {
         version: X402Version::V2,
         requirements,
@@ -239,6 +246,7 @@ fn from_v2(
         resource: outer.resource.map(|resource| resource.url),
         payload: outer.payload,
         identity_extension,
+        declared,
     })
 }
 

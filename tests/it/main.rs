@@ -8,6 +8,7 @@ mod batch;
 mod caller;
 mod cli;
 mod crash;
+mod discovery;
 mod doctor;
 mod events;
 mod expired;

@@ -1,5 +1,7 @@
-//! `/verify`, `/settle`, `/supported` and `/health`, as x402 wants them.
+//! `/verify`, `/settle`, `/supported`, `/discovery/resources` and `/health`, as x402 wants them.
 
+use ccd402_app::discover::SKIP_MAX;
+use ccd402_app::ports::read_model::RESOURCES_MAX;
 use ccd402_domain::key::scope::Scope;
 use ccd402_protocol::code::ReasonCode as C;
 use ccd402_protocol::facilitator::{
@@ -11,6 +13,8 @@ use serde_json::{Value, json};
 use super::operation::{Body, JSON, Operation};
 use super::{Access, example, text};
 use crate::ready::Ready;
+use crate::routes::discovery::LIMIT_DEFAULT;
+use crate::wire::discovery::DiscoveredResources;
 
 const TAG: &str = "x402";
 const KEYS: &str = "The same key and body hear the stored answer; another body is 409.";
@@ -22,6 +26,7 @@ pub(super) fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
         settle(schemas),
         supported(schemas),
         asset(schemas),
+        discover(schemas),
         health(schemas),
         live(),
         ready(schemas),
@@ -88,7 +93,8 @@ fn supported(schemas: &mut SchemaGenerator) -> Operation {
             "x402Version": 2, "scheme": "exact", "network": example::NETWORK,
             "extra": { "assetTransferMethod": "transaction-hash", "paymentFlow": "upfront" },
         }],
-        "extensions": ["concordium-identity"], "signers": { "ccd:*": [] },
+        "extensions": ["concordium-identity", "payment-identifier", "bazaar"],
+        "signers": { "ccd:*": [] },
     });
     Operation::new(("get", "/supported"), ("supported", TAG), ("Ways to pay", about))
         .access(Access::Open)
@@ -111,6 +117,47 @@ fn asset(schemas: &mut SchemaGenerator) -> Operation {
         .answer(200, "As the chain has it.", Some(Body::json::<AssetResponse>(schemas, answer)))
         .common()
         .problems(&[(404, &[C::AssetNotFound]), (503, &[C::NodeUnavailable])])
+}
+
+fn discover(schemas: &mut SchemaGenerator) -> Operation {
+    let about = "What was paid for and confirmed, and whose seller wants it to be found (extension \
+                 `bazaar`), of all tenants; what was paid for last comes first. The texts are the \
+                 sellers' and payers' own: show them, trust nothing, and ask the resource itself what \
+                 it costs now. A page may repeat or skip what is paid for meanwhile.";
+    let answer = json!({
+        "x402Version": 2,
+        "items": [{
+            "resource": "https://example.com/report", "type": "http", "x402Version": 2,
+            "accepts": [{
+                "scheme": "exact", "network": example::NETWORK, "asset": "CCD",
+                "amount": "500000", "payTo": example::pay_to(), "maxTimeoutSeconds": 300,
+                "extra": {
+                    "assetTransferMethod": "transaction-hash", "paymentFlow": "upfront",
+                    "method": "GET",
+                },
+            }],
+            "lastUpdated": example::TIME, "description": "Wine sales, weekly",
+            "mimeType": "application/json", "metadata": { "method": "GET" },
+        }],
+        "pagination": { "limit": LIMIT_DEFAULT, "offset": 0, "total": 1 },
+    });
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": RESOURCES_MAX, "default": LIMIT_DEFAULT,
+    });
+    let offset = json!({ "type": "integer", "minimum": 0, "maximum": SKIP_MAX, "default": 0 });
+    let answer = Body::json::<DiscoveredResources<'_>>(schemas, answer);
+    Operation::new(
+        ("get", "/discovery/resources"),
+        ("discover", TAG),
+        ("Find what is for sale", about),
+    )
+    .access(Access::Open)
+    .query("type", &json!({ "type": "string" }), "Only of this type; all there are is `http`.")
+    .query("limit", &limit, "Resources of one page.")
+    .query("offset", &offset, "Resources to skip.")
+    .common()
+    .problems(&[(503, &[C::ProjectionBehind, C::Overloaded])])
+    .answer(200, "A page.", Some(answer))
 }
 
 fn health(schemas: &mut SchemaGenerator) -> Operation {

@@ -4,6 +4,7 @@ pub(crate) mod asset;
 pub(crate) mod batch;
 pub(crate) mod check;
 pub(crate) mod compare;
+pub(crate) mod discovery;
 pub(crate) mod docs;
 pub(crate) mod errors;
 pub(crate) mod events;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use ccd402_protocol::bazaar::BAZAAR;
 use ccd402_protocol::facilitator::{SupportedKind, SupportedResponse};
 use ccd402_protocol::identifier::PAYMENT_IDENTIFIER;
 use ccd402_protocol::identity::EXTENSION;
@@ -49,7 +50,7 @@ pub(crate) fn body(network: &NetworkId, fee_payers: Vec<String>) -> Bytes {
     });
     reply::bytes(&SupportedResponse {
         kinds: kinds.collect(),
-        extensions: vec![EXTENSION.to_owned(), PAYMENT_IDENTIFIER.to_owned()],
+        extensions: [EXTENSION, PAYMENT_IDENTIFIER, BAZAAR].map(str::to_owned).to_vec(),
         signers: BTreeMap::from([(EVERY_NETWORK.to_owned(), fee_payers)]),
     })
 }

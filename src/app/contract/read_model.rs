@@ -21,10 +21,13 @@ use uuid::Uuid;
 
 #[path = "compared.rs"]
 mod compared;
+#[path = "shelf.rs"]
+mod shelf;
 
 pub use compared::{
     a_comparison_is_with_what_is_held, what_was_lived_is_compared_with_what_is_replayed,
 };
+pub use shelf::*;
 
 use super::sample::{
     block, confirmed, failed, followed, network, other_network, payment, requested, time,
@@ -56,6 +59,9 @@ macro_rules! read_model_contract {
             a_rebuild_is_read_once_it_is_swapped_in
             what_was_lived_is_compared_with_what_is_replayed
             a_comparison_is_with_what_is_held
+            what_is_confirmed_is_listed
+            the_oldest_leaves_a_full_list
+            what_is_listed_is_compared
         );
     };
     ($fresh:path: $($name:ident)+) => {$(

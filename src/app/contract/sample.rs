@@ -98,6 +98,7 @@ pub fn requested(number: u64, by_transaction: u64) -> Event {
         payment: Arc::new(payment(by_transaction)),
         body: Digest::from_bytes(bytes(number)),
         requested_at: time(),
+        listing: None,
     })
 }
 

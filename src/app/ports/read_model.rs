@@ -1,7 +1,7 @@
 //! The port of the read model: rows made from the log, for lists and statistics.
 //!
 //! It may be deleted at any time and is built again from the log. Rows and the checkpoint that says
-//! which events are in them are written together. What a row is says `projections::verifications`.
+//! which events are in them are written together. What rows are is said by `projections`.
 
 use async_trait::async_trait;
 use ccd402_domain::account::AccountAddress;
@@ -15,10 +15,13 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ports::log::{Position, Recorded};
+use crate::projections::resources::Resource;
 use crate::projections::verifications::{OutOfOrder, Row};
 
 /// Most rows of a page.
 pub const PAGE_ROWS_MAX: usize = 200;
+/// Most resources of a page of what is listed.
+pub const RESOURCES_MAX: usize = 100;
 /// Most groups of a table of statistics; the largest, or of times the newest, are told.
 pub const GROUPS_MAX: usize = 2_000;
 
@@ -85,6 +88,17 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Whether there are more.
     pub has_more: bool,
+}
+
+/// A part of what is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shelf {
+    /// The newest event that is in it.
+    pub as_of: Position,
+    /// Of all tenants, those that were paid for last first.
+    pub resources: Vec<Resource>,
+    /// How many there are in all.
+    pub total: u64,
 }
 
 /// How wide the steps of a table over time are.
@@ -175,7 +189,8 @@ pub struct Compared {
 /// A row that is not what the log says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Its number.
+    /// Its number: position of a verification's first event; of a listed resource's newest payment
+    /// that was confirmed.
     pub number: Position,
     /// What is wrong with it.
     pub what: Unlike,
@@ -241,6 +256,9 @@ pub trait ReadModel: Send + Sync {
 
     /// What rows amount to.
     async fn stats(&self, filter: &Filter, step: Step) -> Result<Stats, ReadModelError>;
+
+    /// What is listed, after the first `skip`, at most `max` and [`RESOURCES_MAX`].
+    async fn resources(&self, skip: u64, max: usize) -> Result<Shelf, ReadModelError>;
 
     /// Stops reading what there is: it is of no use.
     async fn discard(&self);

@@ -20,10 +20,6 @@ use chrono::{DateTime, Utc};
 
 use crate::ports::log::{Position, Recorded};
 
-/// The version of what is said here. A change of rows, or of what events do to them, raises it, and
-/// every read model is built anew.
-pub const VERSION: u32 = 1;
-
 /// A verification in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {

@@ -28,6 +28,7 @@ fn requested(id: VerificationId) -> Event {
         payment: serde_json::from_value(payment).unwrap(),
         body: ccd402_domain::ids::Digest::from_bytes([4; 32]),
         requested_at: DateTime::UNIX_EPOCH,
+        listing: None,
     })
 }
 

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use ccd402_domain::ids::VerificationId;
+use ccd402_domain::listing::Listing;
 use ccd402_domain::payment::Payment;
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::sponsored::holds::{HeldPayment, Holds};
@@ -41,6 +42,7 @@ pub(super) struct Handed {
     offer: Offer,
     pub(super) wire: SignedTransaction,
     transaction: Transaction,
+    listing: Option<Listing>,
     id: VerificationId,
 }
 
@@ -60,12 +62,14 @@ impl Facilitator {
     ) -> Result<(&Sponsors, Handed), Rejection> {
         let sponsors = self.sponsors()?;
         let offer = Offer::read(&presented, &self.options.policy.network)?;
+        let listing = Listing::read(&presented);
         let wire = presented.payload?;
         let transaction = sponsors.port.read(&wire)?;
         let network = offer.network.as_str().as_bytes();
         let digest = transaction.digest;
         let id = call.tenant.uuid_of(&[b"sponsored", network, digest.as_bytes()]);
-        Ok((sponsors, Handed { offer, wire, transaction, id: VerificationId(id) }))
+        let id = VerificationId(id);
+        Ok((sponsors, Handed { offer, wire, transaction, listing, id }))
     }
 
     /// Its verification, begun and held where there is none.
@@ -120,7 +124,8 @@ impl Facilitator {
             }
             let until = now + sponsors.options.hold;
             let held = HeldPayment::waiting(handed.id, &written, until);
-            let new = NewPayment::without_proofs(call.tenant, written.clone(), keyed.body);
+            let new = NewPayment::without_proofs(call.tenant, written.clone(), keyed.body)
+                .listed(handed.listing.clone());
             let mut appends = vec![self.requesting(handed.id, new)];
             appends.extend(held.map(|held| self.holding(&payment, cleared, held)));
             appends.extend(self.recording(

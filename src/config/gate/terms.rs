@@ -74,6 +74,11 @@ pub(super) struct Terms {
     /// How long a payer may take, 1s to 24h [default: 5m]
     #[arg(long, env = "CCD402_GATE_CHALLENGE_LIFE", value_name = "TIME")]
     challenge_life: Option<Span>,
+    /// Let facilitators tell strangers what is for sale, once somebody has paid for it: URL without
+    /// query, description and terms. It needs --public-url [default: false]
+    #[arg(long, env = "CCD402_GATE_DISCOVERABLE", value_name = "BOOL", num_args = 0..=1,
+        default_missing_value = "true", require_equals = true)]
+    discoverable: Option<bool>,
 }
 
 /// A value of the file that may be one or a list.
@@ -117,6 +122,7 @@ impl Terms {
             description: self.description.or(other.description),
             mime_type: self.mime_type.or(other.mime_type),
             challenge_life: self.challenge_life.or(other.challenge_life),
+            discoverable: self.discoverable.or(other.discoverable),
         }
     }
 
@@ -146,6 +152,7 @@ impl Terms {
             description: self.description,
             mime_type: self.mime_type,
             challenge_life: self.challenge_life.map_or(CHALLENGE_LIFE_DEFAULT, |life| life.0),
+            discoverable: self.discoverable.unwrap_or(false),
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::ids::{Digest, ReservationId, VerificationId};
+use crate::listing::Listing;
 use crate::payment::Payment;
 use crate::rejection::Rejection;
 use crate::tenant::TenantId;
@@ -63,6 +64,8 @@ pub struct Request {
     pub payment: Arc<Payment>,
     /// SHA-256 of the request's body.
     pub body: Digest,
+    /// What is noted of the resource, where its seller wants it to be found.
+    pub listing: Option<Listing>,
     /// Time of the command.
     pub now: DateTime<Utc>,
 }

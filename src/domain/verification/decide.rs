@@ -1,6 +1,8 @@
 //! What follows from a command: events, or a rejection. The only place where a Verification's
 //! outcome is decided.
 
+use std::sync::Arc;
+
 use ccd402_protocol::code::ReasonCode;
 use chrono::{DateTime, Utc};
 
@@ -63,6 +65,7 @@ fn requested(request: Request) -> Event {
         payment: request.payment,
         body: request.body,
         requested_at: request.now,
+        listing: request.listing.map(Arc::new),
     }
     .into()
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::ids::{Digest, ReservationId, TransactionHash, VerificationId};
+use crate::listing::Listing;
 use crate::payment::Payment;
 use crate::rejection::Rejection;
 use crate::tenant::TenantId;
@@ -33,6 +34,9 @@ pub struct VerificationRequested {
     pub body: Digest,
     /// When.
     pub requested_at: DateTime<Utc>,
+    /// What is noted of the resource, where its seller wants it to be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listing: Option<Arc<Listing>>,
 }
 
 /// The presentation holds.

@@ -69,13 +69,15 @@ fn request(payment: &Payment) -> Request {
         tenant: TenantId::default(),
         payment: Arc::new(payment.clone()),
         body: Digest::from_bytes([1; 32]),
+        listing: None,
         now: at(60),
     }
 }
 
 fn requested(payment: &Payment) -> Event {
-    let Request { verification, tenant, payment, body, now } = request(payment);
-    VerificationRequested { verification, tenant, payment, body, requested_at: now }.into()
+    let Request { verification, tenant, payment, body, now, .. } = request(payment);
+    let listing = None;
+    VerificationRequested { verification, tenant, payment, body, requested_at: now, listing }.into()
 }
 
 fn proven() -> Proven {

@@ -46,7 +46,7 @@ impl Values {
         self.int(int(value));
     }
 
-    fn maybe_text(&mut self, text: Option<String>) {
+    pub(super) fn maybe_text(&mut self, text: Option<String>) {
         self.0.add(text).expect("texts have an encoding");
     }
 

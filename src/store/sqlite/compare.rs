@@ -17,20 +17,34 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
 
 use super::codec::{get, int, number};
 use super::file::RowFile;
-use super::schema::COLUMNS;
+use super::schema::{COLUMNS, RESOURCE_COLUMNS};
 use super::{Shared, failure, live};
 
 /// Rows that are read at a time.
 const PAGE: usize = 2_048;
 
-/// Rows after a number, each as one text.
-static ROWS: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT number, json_array({}) FROM verifications WHERE number > ?1 ORDER BY number \
-         LIMIT {PAGE}",
-        COLUMNS.join(", ")
-    )
+/// What is compared.
+static TABLES: LazyLock<[Table; 2]> = LazyLock::new(|| {
+    [Table::of("verifications", COLUMNS), Table::of("resources", RESOURCE_COLUMNS)]
 });
+
+/// A table of rows that have a number.
+struct Table {
+    columns: &'static [&'static str],
+    /// Rows after a number, each as one text.
+    rows: String,
+}
+
+impl Table {
+    fn of(name: &str, columns: &'static [&'static str]) -> Self {
+        let rows = format!(
+            "SELECT number, json_array({}) FROM {name} WHERE number > ?1 ORDER BY number \
+             LIMIT {PAGE}",
+            columns.join(", ")
+        );
+        Self { columns, rows }
+    }
+}
 
 /// A file beside the one that is read, and a view of that.
 pub(super) struct Beside {
@@ -94,20 +108,21 @@ type TextRow = (Position, String);
 
 /// The rows of one side, a page at a time.
 struct Side<'a> {
+    table: &'static Table,
     connection: &'a mut SqliteConnection,
     page: std::vec::IntoIter<TextRow>,
     last: Position,
 }
 
 impl<'a> Side<'a> {
-    fn of(connection: &'a mut SqliteConnection) -> Self {
-        Self { connection, page: Vec::new().into_iter(), last: 0 }
+    fn of(table: &'static Table, connection: &'a mut SqliteConnection) -> Self {
+        Self { table, connection, page: Vec::new().into_iter(), last: 0 }
     }
 
     async fn next(&mut self) -> Result<Option<TextRow>, Error> {
         if self.page.as_slice().is_empty() {
             // Made of constants alone.
-            let query = sqlx::query(AssertSqlSafe(ROWS.as_str())).bind(int(self.last));
+            let query = sqlx::query(AssertSqlSafe(self.table.rows.as_str())).bind(int(self.last));
             let found = query.fetch_all(&mut *self.connection).await.map_err(failure)?;
             let page = found.iter().map(|row| Ok((number(row, 0)?, get(row, 1)?)));
             self.page = page.collect::<Result<Vec<_>, Error>>()?.into_iter();
@@ -123,12 +138,22 @@ async fn compare(
     read: &mut SqliteConnection,
 ) -> Result<Compared, Error> {
     must_be_sound(read).await?;
-    let (mut made, mut read) = (Side::of(made), Side::of(read));
     let mut found = Compared { position: 0, rows: 0, different: 0, differences: Vec::new() };
+    for table in TABLES.iter() {
+        compare_tables(Side::of(table, made), Side::of(table, read), &mut found).await?;
+    }
+    Ok(found)
+}
+
+async fn compare_tables(
+    mut made: Side<'_>,
+    mut read: Side<'_>,
+    found: &mut Compared,
+) -> Result<(), Error> {
     let (mut ours, mut theirs) = (made.next().await?, read.next().await?);
     loop {
         let order = match (&ours, &theirs) {
-            (None, None) => return Ok(found),
+            (None, None) => return Ok(()),
             (Some((made, _)), Some((read, _))) => made.cmp(read),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
@@ -145,7 +170,7 @@ async fn compare(
         if read_row.is_some() {
             theirs = read.next().await?;
         }
-        if let Some(difference) = difference(made_row, read_row) {
+        if let Some(difference) = difference(made.table, made_row, read_row) {
             found.different += 1;
             if found.differences.len() < DIFFERENCES_MAX {
                 found.differences.push(difference);
@@ -155,9 +180,11 @@ async fn compare(
 }
 
 /// How one row differs, of which at least one side is there.
-fn difference(made: Option<TextRow>, read: Option<TextRow>) -> Option<Difference> {
+fn difference(table: &Table, made: Option<TextRow>, read: Option<TextRow>) -> Option<Difference> {
     let (number, what) = match (made, read) {
-        (Some((number, made)), Some((_, read))) if made != read => (number, changed(&made, &read)),
+        (Some((number, made)), Some((_, read))) if made != read => {
+            (number, changed(table.columns, &made, &read))
+        }
         (Some((number, _)), None) => (number, Unlike::Missing),
         (None, Some((number, _))) => (number, Unlike::Surplus),
         (Some(_), Some(_)) | (None, None) => return None,
@@ -175,9 +202,9 @@ async fn must_be_sound(read: &mut SqliteConnection) -> Result<(), Error> {
 }
 
 /// The columns in which two rows differ.
-fn changed(made: &str, read: &str) -> Unlike {
+fn changed(columns: &[&str], made: &str, read: &str) -> Unlike {
     let values = |row| serde_json::from_str::<Vec<serde_json::Value>>(row).unwrap_or_default();
     let (made, read) = (values(made), values(read));
     let differs = |at: &usize| made.get(*at) != read.get(*at);
-    Unlike::Changed((0..COLUMNS.len()).filter(differs).map(|at| COLUMNS[at].to_owned()).collect())
+    Unlike::Changed((0..columns.len()).filter(differs).map(|at| columns[at].to_owned()).collect())
 }

@@ -54,7 +54,7 @@ impl RowFile {
             .locking_mode(SqliteLockingMode::Exclusive)
             .pragma("cache_size", (-CACHE_KIB).to_string());
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failure)?;
-        for &statement in schema::TABLES.iter().chain([&schema::BY_ID]) {
+        for &statement in schema::TABLES.iter().chain(schema::KEYS) {
             sqlx::raw_sql(statement).execute(&mut connection).await.map_err(failure)?;
         }
         sqlx::query("INSERT INTO checkpoint VALUES (1, 0, ?1)")

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ccd402_app::projections::verifications::VERSION;
+use ccd402_app::projections::VERSION;
 
 /// Where the file of this version lies in a data directory.
 #[must_use]

@@ -10,6 +10,7 @@ mod file;
 mod files;
 mod list;
 mod live;
+mod resources;
 mod schema;
 mod stats;
 #[cfg(test)]
@@ -23,9 +24,9 @@ use async_trait::async_trait;
 use ccd402_app::ports::log::{Position, Recorded};
 use ccd402_app::ports::read_model::{
     Checkpoint, Comparison, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild, Rows,
-    Stats, Step,
+    Shelf, Stats, Step,
 };
-use ccd402_app::projections::verifications::VERSION;
+use ccd402_app::projections::VERSION;
 use tokio::sync::{RwLock, watch};
 
 use self::compare::Beside;
@@ -171,6 +172,14 @@ impl ReadModel for SqliteReadModel {
             None => Err(Error::Building),
         };
         self.shared.judge(counted).await
+    }
+
+    async fn resources(&self, skip: u64, max: usize) -> Result<Shelf, Error> {
+        let read = match &*self.shared.live.read().await {
+            Some(live) => resources::page(live, skip, max).await,
+            None => Err(Error::Building),
+        };
+        self.shared.judge(read).await
     }
 
     async fn discard(&self) {

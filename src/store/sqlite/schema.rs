@@ -35,6 +35,23 @@ pub(super) const TABLES: &[&str] = &[
        usage TEXT NOT NULL,\n  \
        reserved_until INTEGER\n\
      ) STRICT",
+    "CREATE TABLE resources (\n  \
+       number INTEGER PRIMARY KEY,\n  \
+       tenant TEXT NOT NULL,\n  \
+       method TEXT NOT NULL,\n  \
+       url TEXT NOT NULL,\n  \
+       updated_at INTEGER NOT NULL,\n  \
+       x402_version INTEGER NOT NULL,\n  \
+       description TEXT,\n  \
+       mime_type TEXT,\n  \
+       max_timeout_seconds INTEGER NOT NULL,\n  \
+       terms TEXT NOT NULL,\n  \
+       UNIQUE (tenant, method, url)\n\
+     ) STRICT",
+    "CREATE TABLE waiting (\n  \
+       id TEXT PRIMARY KEY,\n  \
+       candidate TEXT NOT NULL\n\
+     ) STRICT, WITHOUT ROWID",
     "CREATE VIEW readable AS SELECT number, id, tenant, status, code, detail, network, \
      transaction_hash, payer, pay_to, asset, \
      ltrim(printf('%d%09d', amount_billions, amount_rest), '0') AS amount, method, url, \
@@ -46,8 +63,11 @@ pub(super) const TABLES: &[&str] = &[
      FROM verifications",
 ];
 
-/// The index that changes are found by; there from the first row on.
-pub(super) const BY_ID: &str = "CREATE UNIQUE INDEX by_id ON verifications (id)";
+/// The indexes that changes are found by; there from the first row on.
+pub(super) const KEYS: &[&str] = &[
+    "CREATE UNIQUE INDEX by_id ON verifications (id)",
+    "CREATE INDEX resources_of ON resources (tenant, number)",
+];
 
 /// The indexes of lists. Each ends in the order of lists, and so in the row's number; they are made
 /// once all rows are there, which is quicker.
@@ -89,7 +109,21 @@ pub(super) const COLUMNS: &[&str] = &[
     "reserved_until",
 ];
 
+/// The columns of a listed resource, in the order of the table.
+pub(super) const RESOURCE_COLUMNS: &[&str] = &[
+    "number",
+    "tenant",
+    "method",
+    "url",
+    "updated_at",
+    "x402_version",
+    "description",
+    "mime_type",
+    "max_timeout_seconds",
+    "terms",
+];
+
 /// Everything that a whole file holds, as SQLite lists it.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().copied().chain([BY_ID]).chain(INDEXES.iter().copied())
+    [TABLES, KEYS, INDEXES].into_iter().flatten().copied()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ccd402_app::contract::sample::{requested, time, verification};
 use ccd402_app::ports::log::{Recorded, StreamId};
 use ccd402_app::ports::read_model::{Filter, ReadModel, ReadModelError};
-use ccd402_app::projections::verifications::VERSION;
+use ccd402_app::projections::VERSION;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -7,12 +7,14 @@ use std::sync::LazyLock;
 
 use ccd402_app::ports::log::Recorded;
 use ccd402_app::ports::read_model::{Checkpoint, ReadModelError as Error};
+use ccd402_app::projections::resources;
 use ccd402_app::projections::verifications::Changes;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::codec::{Values, int};
 use super::failure;
+use super::resources as listed;
 use super::schema::COLUMNS;
 
 /// Rows of one statement: as many as are left of the largest, then of the next. Few texts, so that
@@ -77,6 +79,7 @@ pub(super) async fn apply(
     let next = Checkpoint { position: last.position, event: last.id };
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
     write_changes(&mut transaction, &changes).await?;
+    listed::write(&mut transaction, resources::Changes::of(events)).await?;
     sqlx::query("UPDATE checkpoint SET position = ?1, event = ?2")
         .bind(int(next.position))
         .bind(next.event.to_string())

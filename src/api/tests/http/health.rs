@@ -64,7 +64,7 @@ async fn both_versions_are_supported() {
             { "x402Version": 1, "scheme": "exact", "network": network, "extra": extra },
             { "x402Version": 2, "scheme": "exact", "network": network, "extra": extra },
         ],
-        "extensions": ["concordium-identity", "payment-identifier"],
+        "extensions": ["concordium-identity", "payment-identifier", "bazaar"],
         "signers": { "ccd:*": [] },
     });
     assert_eq!(answer(api.get("/supported")).await, (StatusCode::OK, expected));

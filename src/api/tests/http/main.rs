@@ -7,6 +7,7 @@
 mod asset;
 mod batch;
 mod concurrency;
+mod discovery;
 mod health;
 mod identifier;
 mod jobs;

@@ -141,6 +141,7 @@ fn calls_for_a_job(facilitator: &Facilitator, handed: &Handed) -> bool {
         payment: Arc::new(handed.payment()),
         body: Digest::from_bytes([0; 32]),
         requested_at: at(1),
+        listing: None,
     };
     facilitator.job_for(&requested).is_some()
 }

@@ -8,6 +8,7 @@ use ccd402_domain::challenge::{Challenge, Window};
 use ccd402_domain::ids::{BlockHash, TransactionHash};
 use ccd402_domain::memo;
 use ccd402_domain::transaction::{BlockRef, FinalizedTransaction, Outcome, Transfer};
+use ccd402_protocol::bazaar::{self, BAZAAR};
 use ccd402_protocol::network::NetworkId;
 use ccd402_protocol::version::X402Version;
 use chrono::TimeDelta;
@@ -24,11 +25,20 @@ pub(crate) struct Purchase {
     pub(crate) version: X402Version,
     pub(crate) consume_on: &'static str,
     pub(crate) amount_paid: u64,
+    /// Whether the seller wants it to be found.
+    pub(crate) is_discoverable: bool,
 }
 
 impl Purchase {
     pub(crate) fn new(number: u8) -> Self {
-        Self { number, version: X402Version::V2, consume_on: "verify", amount_paid: 1_000_000 }
+        let version = X402Version::V2;
+        Self {
+            number,
+            version,
+            consume_on: "verify",
+            amount_paid: 1_000_000,
+            is_discoverable: false,
+        }
     }
 
     pub(crate) fn v1(self) -> Self {
@@ -41,6 +51,10 @@ impl Purchase {
 
     pub(crate) fn paying(self, amount_paid: u64) -> Self {
         Self { amount_paid, ..self }
+    }
+
+    pub(crate) fn discoverable(self) -> Self {
+        Self { is_discoverable: true, ..self }
     }
 
     pub(crate) fn payer() -> AccountAddress {
@@ -86,6 +100,13 @@ impl Purchase {
             }
             X402Version::V2 => offer["amount"] = "1000000".into(),
         }
+        match self.version {
+            X402Version::V1 if self.is_discoverable => {
+                offer["outputSchema"] = bazaar::output_schema("GET");
+            }
+            X402Version::V2 if self.is_discoverable => offer["extra"]["resource"] = URL.into(),
+            _ => {}
+        }
         offer
     }
 
@@ -97,7 +118,7 @@ impl Purchase {
             "sender": Self::payer(),
             "binding": { "type": "memo" },
         });
-        let payment_payload = match self.version {
+        let mut payment_payload = match self.version {
             X402Version::V1 => json!({
                 "x402Version": 1, "scheme": "exact", "network": Self::network(), "payload": payload,
             }),
@@ -106,6 +127,10 @@ impl Purchase {
                 "payload": payload,
             }),
         };
+        if self.is_discoverable && self.version == X402Version::V2 {
+            let extension = bazaar::extension("GET", Some("application/json"));
+            payment_payload["extensions"] = json!({ BAZAAR: extension });
+        }
         json!({
             "x402Version": self.version,
             "paymentPayload": payment_payload,
