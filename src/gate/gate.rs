@@ -1,6 +1,6 @@
 //! The gate: its routes, its seal, its facilitator, and how it names resources.
 //!
-//! What happens to one request is told in `layer`.
+//! What happens to one request is told in `story`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -34,8 +34,10 @@ pub(super) fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
 }
 
 fn verify(schemas: &mut SchemaGenerator) -> Operation {
-    let about = "A refused payment is an answer: 200 with isValid false and a code. A payment is \
-                 valid once.";
+    let about = "A refused payment is an answer: 200 with isValid false and a code. A payment by \
+                 transaction hash is valid once. A sponsored one (`payload.signedTransaction`) is \
+                 valid until it is settled: it is held for a while, so that no other takes its number \
+                 or its money; `extra.reservation` gives the hold back by `/release`.";
     let answer = Body::json::<VerifyResponse>(
         schemas,
         json!({ "isValid": true, "payer": example::payer(), "extra": {
@@ -47,8 +49,10 @@ fn verify(schemas: &mut SchemaGenerator) -> Operation {
 }
 
 fn settle(schemas: &mut SchemaGenerator) -> Operation {
-    let about = "As /verify, and uses the payment up. It succeeds once. Transaction and network \
-                 are named also where it fails.";
+    let about = "As /verify, and uses the payment up. It succeeds once. A sponsored payment is signed \
+                 as sponsor, written down, sent and waited for; where the time runs out before it is \
+                 final, the answer is `settlement_pending` with the hash, the settlement goes on, and \
+                 the same call waits on. Transaction and network are named also where it fails.";
     let answer = Body::json::<SettleResponse>(
         schemas,
         json!({
@@ -87,14 +91,19 @@ fn x402(
 }
 
 fn supported(schemas: &mut SchemaGenerator) -> Operation {
-    let about = "The ways to pay that this facilitator verifies, in both versions of x402.";
+    let about = "The ways to pay that this facilitator verifies, in both versions of x402. `feePayer` \
+                 of a kind is the account that an offer of a sponsored payment names; `signers` are \
+                 all such accounts.";
     let answer = json!({
         "kinds": [{
+            "x402Version": 2, "scheme": "exact", "network": example::NETWORK,
+            "extra": { "feePayer": example::pay_to() },
+        }, {
             "x402Version": 2, "scheme": "exact", "network": example::NETWORK,
             "extra": { "assetTransferMethod": "transaction-hash", "paymentFlow": "upfront" },
         }],
         "extensions": ["concordium-identity", "payment-identifier", "bazaar"],
-        "signers": { "ccd:*": [] },
+        "signers": { "ccd:*": [example::pay_to()] },
     });
     Operation::new(("get", "/supported"), ("supported", TAG), ("Ways to pay", about))
         .access(Access::Open)
