@@ -34,7 +34,8 @@ use crate::verify::Call;
 
 /// How often a hold is decided anew because another payment of the payer was held first.
 const DECISIONS_MAX: usize = 256;
-/// How long a payment waits for those with lower numbers that are handed in at the same time.
+/// How long a payment waits for those with lower numbers that are handed in at the same time, since
+/// the last of its payer's was held.
 const GAP_WAIT: Duration = Duration::from_secs(2);
 
 /// A sponsored payment as it was handed in.
@@ -100,7 +101,8 @@ impl Facilitator {
             Err(rejection) => return Ok(Err(rejection)),
         };
         let written = payment.clone().into_payment(finished.hash, fee_max, now);
-        let deadline = Instant::now() + call.wait.min(GAP_WAIT);
+        let ends_at = Instant::now() + call.wait;
+        let mut deadline = ends_at.min(Instant::now() + GAP_WAIT);
         let mut has_waited = false;
         for _ in 0..DECISIONS_MAX {
             let lane = sponsors.lanes.entry(payment.payer.account());
@@ -113,8 +115,9 @@ impl Facilitator {
                 Ok(cleared) => cleared,
                 Err(grounded) if grounded.may_pass && is_patient => {
                     has_waited = true;
-                    // Woken or not, the loop looks again.
-                    let _ = tokio::time::timeout_at(deadline, changed).await;
+                    if tokio::time::timeout_at(deadline, changed).await.is_ok() {
+                        deadline = ends_at.min(Instant::now() + GAP_WAIT);
+                    }
                     continue;
                 }
                 Err(grounded) => return Ok(Err(grounded.rejection)),

@@ -61,7 +61,7 @@ async fn fifty_payments_of_one_payer_fly_at_once() {
     for _ in 0..FLIGHTS {
         payments.push(stage.payment(&payer, "CCD").await);
     }
-    let held = join_all(payments.iter().map(|payment| stage.verify(payment))).await;
+    let held = join_all(payments.iter().map(|payment| stage.ask("/verify", payment, 30))).await;
     assert_eq!(counts(&held), BTreeMap::from([("yes".to_owned(), FLIGHTS)]));
     // The last number first: none is sent before those below it.
     let calls = payments.iter().rev().map(|payment| stage.ask("/settle", payment, 60));
@@ -80,7 +80,7 @@ async fn what_a_payer_cannot_pay_is_refused_when_it_is_verified() {
     for _ in 0..FLIGHTS {
         payments.push(stage.payment(&payer, "CCD").await);
     }
-    let held = join_all(payments.iter().map(|payment| stage.verify(payment))).await;
+    let held = join_all(payments.iter().map(|payment| stage.ask("/verify", payment, 30))).await;
     let counted = counts(&held);
     assert_eq!(counted["yes"], affordable, "{counted:?}");
     assert!(counted["preflight_insufficient_funds"] >= 1, "{counted:?}");
