@@ -1,6 +1,6 @@
-//! Adapters of the event log: sled for one process, memory for tests.
+//! Adapters of the event log: sled for one process, PostgreSQL for many, memory for tests.
 //!
-//! Both share the envelope, the keys, and the decision whether an append may happen; they differ
+//! They share the envelope, the keys, and the decision whether an append may happen; they differ
 //! only in where bytes are kept and in what "durable" means. What events mean is `domain`'s
 //! business.
 
@@ -13,6 +13,7 @@ mod keys;
 mod measure;
 mod memory;
 mod prepare;
+mod queue;
 mod read;
 pub mod sled;
 pub mod sqlite;
