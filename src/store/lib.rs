@@ -12,6 +12,7 @@ mod index;
 mod keys;
 mod measure;
 mod memory;
+pub mod postgres;
 mod prepare;
 mod queue;
 mod read;
