@@ -63,6 +63,7 @@ impl PostgresServer {
     }
 
     /// The one that the tests of this process share, as long as one of them holds it.
+    #[allow(dead_code, reason = "a test that stops it starts its own")]
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
