@@ -2,6 +2,8 @@
 //! own, stopped at the end, and a database for each test. Nothing is synced to disk (fsync = off):
 //! killing it loses nothing, losing power would.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
@@ -17,13 +19,13 @@ use tempfile::TempDir;
 const START_MAX: Duration = Duration::from_secs(30);
 /// Who the server runs as where the tests run as root, as which it refuses to.
 const USER: &str = "postgres";
-const SETTINGS: [&str; 5] = [
-    "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
-    "fsync=off",
-    "max_connections=300",
-    "log_min_messages=panic",
-];
+const SETTINGS: &str = "
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = off
+max_connections = 300
+log_min_messages = panic
+";
 
 /// A PostgreSQL server.
 pub(crate) struct PostgresServer {
@@ -58,6 +60,8 @@ impl PostgresServer {
         initdb.args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]);
         initdb.args(["--username", USER, "--pgdata"]).arg(server.data());
         run_for_text(&mut initdb);
+        let settings = OpenOptions::new().append(true).open(server.data().join("postgresql.conf"));
+        settings.unwrap().write_all(SETTINGS.as_bytes()).unwrap();
         server.restart();
         server
     }
@@ -96,7 +100,6 @@ impl PostgresServer {
         self.kill();
         let mut postgres = self.command("postgres");
         postgres.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let (started, starting) = mpsc::channel();
         let waiting = thread::spawn(move || {

@@ -11,6 +11,8 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use super::Options;
 use crate::error::Error;
 
+/// What connections are called where the URL says nothing.
+pub(super) const APPLICATION: &str = "ccd402";
 /// Longest that one try may take.
 const TRY_MAX: Duration = Duration::from_secs(10);
 /// Wait after the first failure, before jitter, and the longest.
@@ -33,7 +35,7 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, Error> {
     })?;
     let options = match options.get_application_name() {
         Some(_) => options,
-        None => options.application_name("ccd402"),
+        None => options.application_name(APPLICATION),
     };
     Ok(options.disable_statement_logging())
 }
@@ -58,6 +60,12 @@ pub(super) fn pool(options: &Options) -> Result<PgPool, Error> {
         .max_connections(options.connections_max.max(2))
         .acquire_timeout(TRY_MAX / 2)
         .after_connect(|connection, _| Box::pin(set_up(connection)));
+    Ok(pool.connect_lazy_with(parse(&options.url)?))
+}
+
+/// Connections without bounds on their statements: building an index may take long.
+pub(super) fn pool_to_migrate(options: &Options) -> Result<PgPool, Error> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(TRY_MAX / 2);
     Ok(pool.connect_lazy_with(parse(&options.url)?))
 }
 

@@ -18,6 +18,8 @@ mod tailer;
 mod writer;
 
 #[cfg(test)]
+mod load_tests;
+#[cfg(test)]
 mod replicas_tests;
 #[cfg(test)]
 mod schema_tests;

@@ -44,7 +44,7 @@ pub async fn migrate(options: &Options) -> Result<Migrated, Error> {
     if from > newest() {
         return Err(Error::SchemaNew { found: from, known: newest() });
     }
-    let pool = connect::pool(options)?;
+    let pool = connect::pool_to_migrate(options)?;
     let run = run(&pool).await;
     pool.close().await;
     run.map(|()| Migrated { from, to: newest() })

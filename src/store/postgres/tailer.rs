@@ -21,6 +21,8 @@ const CHANNEL: &str = "ccd402_log";
 const LOOK: &str = include_str!("sql/look.sql");
 const NOTIFY: &str = "SELECT pg_notify($1, $2)";
 
+/// Shortest time between two looks: under load every commit of every replica is a notification.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Wait before a lost or refused connection for hints is tried again.
 const HINTS_RETRY: Duration = Duration::from_secs(5);
 
@@ -57,6 +59,7 @@ impl Tailer {
                 }
                 Err(_) => {}
             }
+            let _ = self.pool.close_event().do_until(tokio::time::sleep(PAUSE)).await;
         }
     }
 
