@@ -127,6 +127,9 @@ pub enum Error {
         /// Where it must not end before.
         known: Position,
     },
+    /// Somebody else uses the database.
+    #[error("facilitators are connected to the database: stop all of them first")]
+    Shared,
     /// The log was closed.
     #[error("the log is closed")]
     Closed,

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::history::History;
 use crate::payments::{Seller, Terms};
 use crate::postgres_server::PostgresServer;
-use crate::process;
+use crate::process::{self, arg};
 
 const BLOCK_TIME: Duration = Duration::from_millis(250);
 /// Longest that anything may take, also where two cores are shared by many.
@@ -86,7 +86,7 @@ async fn payments_are_confirmed_over_restarts_of_the_database() {
         assert_eq!(outcome(&http, &running, id).await, "confirmed");
     }
     running.stop().await.unwrap();
-    let log = PostgresLog::open(&Options::new(url)).await.unwrap();
+    let log = PostgresLog::open(&Options::new(&url)).await.unwrap();
     let head = *log.head().borrow();
     let mut checked = 0;
     while checked < head {
@@ -94,4 +94,29 @@ async fn payments_are_confirmed_over_restarts_of_the_database() {
     }
     assert_eq!(History::read(&log).await.confirmed.len(), PAYMENTS);
     log.close().await;
+    export_and_import(&dir, (&server.create_database(), &url), head).await;
+}
+
+/// The log of one database becomes that of another, line for line.
+async fn export_and_import(dir: &TempDir, (to, from): (&str, &str), head: u64) {
+    let file = |name: &str| dir.path().join(name);
+    let export = async |url: &str, name: &str| {
+        let file = file(name);
+        let ended =
+            process::run(&["events", "export", "--database-url", url, "--out", arg(&file)]).await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+        std::fs::read(file).unwrap()
+    };
+    let lines = export(from, "from.jsonl").await;
+    let import = file("from.jsonl");
+    let import = ["events", "import", arg(&import), "--database-url", to, "--json"];
+    let refused = process::run(&import).await;
+    assert!(refused.code == 1 && refused.stderr.contains("ccd402 migrate"), "{refused:?}");
+    assert_eq!(process::run(&["migrate", "--database-url", to]).await.code, 0);
+    let ended = process::run(&import).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(ended.lines()[0]["position"], head);
+    assert!(lines == export(to, "to.jsonl").await, "the exports are the same");
+    let verify = process::run(&["events", "verify", "--database-url", to, "--json"]).await;
+    assert_eq!((verify.code, &verify.lines()[0]["position"]), (0, &json!(head)));
 }

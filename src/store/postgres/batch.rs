@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::prepare::Call;
 
 /// Each statement sees what was committed before it: so after the lock, everything up to the head.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK: &str = "SELECT position, hash FROM log_head WHERE id = 1 FOR UPDATE";
 
 /// How a batch went; all of it is durable.
@@ -65,7 +65,8 @@ pub(super) async fn settle(
     Ok(Settled { head, written, outcomes })
 }
 
-async fn lock_head(db: &mut PgConnection) -> Result<Tip, Error> {
+/// Waits for the head, and where it stands then.
+pub(super) async fn lock_head(db: &mut PgConnection) -> Result<Tip, Error> {
     let row = sqlx::query(LOCK).fetch_optional(db).await?;
     let gone = || Error::damaged(0, "the row that says where the log ends is gone");
     facts::head(&row.ok_or_else(gone)?)

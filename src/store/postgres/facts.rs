@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::number::{signed, unsigned};
 use crate::draft::Tip;
 use crate::error::Error;
-use crate::index::Wait;
+use crate::index::{IndexChange, Wait};
 use crate::keys;
 use crate::prepare::{Call, Prepared};
 
@@ -26,6 +26,7 @@ const FACTS: &str = include_str!("sql/facts.sql");
 const PLACES: &str = include_str!("sql/places.sql");
 
 /// What a batch asks about.
+#[derive(Default)]
 pub(super) struct Questions {
     streams: BTreeSet<StreamId>,
     claims: Asked,
@@ -50,20 +51,26 @@ pub(super) struct Facts {
 impl Questions {
     /// The questions of some calls.
     pub(super) fn of<'a>(calls: impl Iterator<Item = &'a Call>) -> Self {
-        let (mut claims, mut waits) = (Asked::default(), Asked::default());
-        let mut streams = BTreeSet::new();
+        let mut questions = Self::default();
         for append in calls.flat_map(|call| &call.appends) {
             for event in &append.events {
-                if let Some(claim) = &event.index.claim {
-                    claims.add(&claim.key);
-                }
-                if let Some(Wait::Begins(key, ..) | Wait::Ends(key)) = &event.index.wait {
-                    waits.add(key);
-                }
+                questions.ask(&append.stream, &event.index);
             }
-            streams.insert(append.stream.clone());
         }
-        Self { streams, claims, waits }
+        questions
+    }
+
+    /// Asks about one event more.
+    pub(super) fn ask(&mut self, stream: &StreamId, change: &IndexChange) {
+        if let Some(claim) = &change.claim {
+            self.claims.add(&claim.key);
+        }
+        if let Some(Wait::Begins(key, ..) | Wait::Ends(key)) = &change.wait {
+            self.waits.add(key);
+        }
+        if !self.streams.contains(stream) {
+            self.streams.insert(stream.clone());
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod batch;
 mod connect;
 mod facts;
+pub mod import;
 mod number;
 mod open;
 mod read;
@@ -17,6 +18,8 @@ mod status;
 mod tailer;
 mod writer;
 
+#[cfg(test)]
+mod import_tests;
 #[cfg(test)]
 mod load_tests;
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
 }
 
 /// What must be in order before anything is read.
-async fn check(db: &mut PgConnection) -> Result<(), Error> {
+pub(super) async fn check(db: &mut PgConnection) -> Result<(), Error> {
     schema::check(db).await?;
     let settings = sqlx::query(DURABILITY).fetch_one(db).await?;
     if settings.try_get::<&str, _>(0)? == "off" {
