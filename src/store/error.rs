@@ -75,9 +75,9 @@ pub enum Error {
          start again"
     )]
     NotDurable(Duration),
-    /// The database failed, refused, or could not be reached.
+    /// The database failed, refused, or could not be reached. Its text says all of its causes.
     #[error("PostgreSQL: {0}")]
-    Postgres(#[from] sqlx::Error),
+    Postgres(Box<sqlx::Error>),
     /// The database did not answer.
     #[error("PostgreSQL has not answered within {0:?}")]
     Unanswered(Duration),
@@ -152,6 +152,12 @@ impl Error {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Postgres(Box::new(error))
     }
 }
 

@@ -76,18 +76,20 @@ async fn set_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Whether it is worth trying again.
 pub(super) fn passes(error: &Error) -> bool {
+    let error = match error {
+        Error::Unanswered(_) => return true,
+        Error::Postgres(error) => &**error,
+        _ => return false,
+    };
     match error {
-        Error::Unanswered(_) => true,
-        Error::Postgres(sqlx::Error::Database(error)) => {
+        sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| PASSING.iter().any(|passing| code.starts_with(passing)))
         }
-        Error::Postgres(
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::WorkerCrashed,
-        ) => true,
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::WorkerCrashed => true,
         _ => false,
     }
 }

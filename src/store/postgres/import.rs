@@ -3,6 +3,8 @@
 //! Only lines that continue what is there are taken, each checked before it is written. Proofs that
 //! are kept beside a log are in no export. Nothing is tried again: whoever imports says it again.
 
+use std::time::Duration;
+
 use ccd402_app::ports::log::Position;
 use ccd402_domain::ids::Digest;
 use sqlx::{Connection as _, PgConnection, Row as _};
@@ -20,10 +22,26 @@ use crate::index::IndexChange;
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                       AND application_name = $1 AND pid <> pg_backend_pid()";
 
+/// How often others are looked for before the import is refused.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// A log that is being filled.
 pub struct Import {
     db: PgConnection,
     tip: Tip,
+}
+
+/// Refuses where others are connected, and stay so: who has just gone is shown for a moment more.
+async fn must_be_alone(db: &mut PgConnection) -> Result<(), Error> {
+    for _ in 0..LOOKS {
+        let others = sqlx::query_scalar(OTHERS).bind(connect::APPLICATION);
+        if others.fetch_one(&mut *db).await.unwrap_or(0_i64) == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+    Err(Error::Shared)
 }
 
 impl Import {
@@ -34,10 +52,7 @@ impl Import {
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let mut db = connect::reach(options).await?;
         open::check(&mut db).await?;
-        let others = sqlx::query_scalar(OTHERS).bind(connect::APPLICATION);
-        if others.fetch_one(&mut db).await.unwrap_or(0_i64) > 0 {
-            return Err(Error::Shared);
-        }
+        must_be_alone(&mut db).await?;
         let mut transaction = db.begin().await?;
         let tip = batch::lock_head(&mut transaction).await?;
         transaction.rollback().await?;

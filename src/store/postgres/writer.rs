@@ -38,10 +38,8 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let alarm = Alarm(Arc::clone(&self.status.load));
         let mut batch = Vec::new();
-        while self.intake.next(&mut batch).await {
-            if let Err(error) = self.settle(&mut batch).await {
-                tracing::error!(%error, "The log cannot be written any more; the process must stop.");
-                self.status.load.stop(error.to_string());
+        while self.intake.next(&mut batch).await && !self.status.load.is_stopped() {
+            if self.settle(&mut batch).await.is_err() {
                 break;
             }
         }
@@ -69,8 +67,12 @@ impl Writer {
                 }
                 return Ok(());
             }
-            // Replies that are dropped read as broken.
-            Err(error) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "The log cannot be written any more; the process must stop.");
+                // Before the replies are dropped: they read as this.
+                self.status.load.stop(error.to_string());
+                return Err(error);
+            }
         };
         let events = written.events.len();
         self.is_alone = head == self.status.known().tip;
