@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ccd402_app::contract::sample::{
-    append, append_to, cause, failed, followed, requested, verification,
+    append, append_to, cause, confirmed, failed, followed, requested, verification,
 };
 use futures::future::join_all;
 use sqlx::Connection as _;
@@ -155,4 +155,31 @@ async fn what_waits_is_written_before_the_log_is_closed() {
     assert_eq!(refused, Err(AppendError::Broken("the log is closed".to_owned())));
     log.read_all(0, 1).await.unwrap_err();
     assert_eq!(*ground.open().await.head().borrow(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_try_that_was_cut_off_anywhere_is_made_good_by_the_next() {
+    let ground = Ground::new().await;
+    let nothing = status::Known { tip: crate::draft::Tip::empty(), counted: 0 };
+    let mut next = ground.connect().await;
+    let mut committed_unheard = 0;
+    for number in 1..=60 {
+        let events = vec![requested(number, number), confirmed(number, number)];
+        let calls = [crate::prepare::Call::new(vec![append(number, 0, events)]).unwrap()];
+        let mut cut = ground.connect().await;
+        let time = Duration::from_micros(number * 100);
+        let is_alone = number % 2 == 0;
+        let first = batch::settle(&mut cut, &calls, is_alone, nothing);
+        let first = tokio::time::timeout(time, first).await;
+        drop(cut);
+        // It waits for whatever the first may still be doing.
+        let second = batch::settle(&mut next, &calls, is_alone, nothing).await.unwrap();
+        assert_eq!(second.outcomes, [Ok(2 * number)]);
+        assert_eq!(second.head.position + second.written.events.len() as u64, 2 * number);
+        committed_unheard += u64::from(first.is_err() && second.written.events.is_empty());
+    }
+    println!("{committed_unheard} of 60 were committed unheard");
+    let log = ground.open().await;
+    assert_eq!(log.check(0, READ_EVENTS_MAX).await.unwrap().position, 120);
+    assert_eq!(log.waiting_count(), 0);
 }
