@@ -88,9 +88,13 @@ step_clippy() {
 
 # All but the power-loss test, which has a step of its own: it must be seen when it is skipped.
 step_test() {
-    # Some tests start Redis servers of their own.
-    if (($(id -u) == 0)) && ! command -v redis-server >/dev/null && command -v apt-get >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq redis-server || true
+    # Some tests start Redis and PostgreSQL servers of their own.
+    if (($(id -u) == 0)) && command -v apt-get >/dev/null; then
+        local missing=()
+        command -v redis-server >/dev/null || missing+=(redis-server)
+        compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || missing+=(postgresql)
+        ((${#missing[@]} == 0)) ||
+            { apt-get update -qq && apt-get install -y -qq "${missing[@]}"; } || true
     fi
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --workspace --all-features --no-fail-fast \

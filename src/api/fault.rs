@@ -51,6 +51,10 @@ impl Api {
                 tracing::error!(%error, "the log cannot be written: restart when it can");
                 unavailable(ReasonCode::LogUnavailable)
             }
+            Error::Append(AppendError::Unavailable(_)) => {
+                tracing::warn!(%error, "a request could not be served without the log's database");
+                unavailable(ReasonCode::LogUnavailable)
+            }
             Error::Read(_) => {
                 tracing::error!(%error, "the log cannot be read");
                 unavailable(ReasonCode::LogUnavailable)

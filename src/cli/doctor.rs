@@ -94,8 +94,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(options) => {
             tell(vec![Finding::ok("settings", "they make sense")]);
             tell(disk::data_dir(&options.data_dir));
-            let (log, is_running) = disk::log(&options.data_dir).await;
-            tell(log);
+            let mut is_running = false;
+            if let Some(database) = &options.database {
+                tell(vec![disk::database(database).await]);
+            } else {
+                let (log, is_open) = disk::log(&options.data_dir).await;
+                is_running = is_open;
+                tell(log);
+            }
             tell(chain::node(&options).await);
             tell(vec![place::port(options.listen, is_running).await]);
             tell(vec![place::public_url(options.public_url.as_ref()).await]);

@@ -27,8 +27,8 @@ use at_rest::AtRest;
 
 /// Make, list and revoke API keys.
 ///
-/// A key says who calls: its tenant sees its own verifications alone. With --data-dir the keys of a
-/// facilitator that is not running, with --url those of one that runs: there a key with the scope
+/// A key says who calls: its tenant sees its own verifications alone. With --data-dir or
+/// --database-url the keys of a facilitator that is not running, with --url those of one that runs: there a key with the scope
 /// operate is needed, unless it listens on this machine and requires none.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
@@ -46,6 +46,9 @@ struct Place {
     /// Data directory of a facilitator that is not running
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "url")]
     data_dir: Option<PathBuf>,
+    /// PostgreSQL database of a facilitator that is not running
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["url", "data_dir"])]
+    database_url: Option<String>,
     /// URL of a facilitator that runs [default: http://127.0.0.1:4020]
     #[arg(long, global = true, env = "CCD402_URL", value_name = "URL")]
     url: Option<String>,
@@ -99,10 +102,11 @@ struct CreateArgs {
 /// Where the directory or the server cannot be used, or refuses.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let output = Output::from_flag(args.json);
-    let Place { data_dir, url, key } = args.place;
-    let place = match data_dir {
-        Some(dir) => Keys::AtRest(AtRest::open(&dir).await?),
-        None => Keys::Running(Server::new(url, key)?),
+    let Place { data_dir, database_url, url, key } = args.place;
+    let place = match (data_dir, database_url) {
+        (Some(dir), _) => Keys::AtRest(AtRest::open(&dir).await?),
+        (None, Some(database)) => Keys::AtRest(AtRest::open_database(database).await?),
+        (None, None) => Keys::Running(Server::new(url, key)?),
     };
     let done = place.run(args.command, output).await;
     if let Keys::AtRest(at_rest) = place {

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod jobs;
 pub mod keys;
 pub mod man;
+pub mod migrate;
 pub mod pay;
 pub mod remote;
 pub mod replay;
@@ -50,6 +51,7 @@ enum Command {
     Jobs(Box<jobs::Args>),
     Keys(Box<keys::Args>),
     Man(man::Args),
+    Migrate(migrate::Args),
     Pay(Box<pay::Args>),
     Replay(Box<replay::Args>),
     Schemas(schemas::Args),
@@ -72,6 +74,7 @@ impl Command {
             | Self::Jobs(_)
             | Self::Keys(_)
             | Self::Man(_)
+            | Self::Migrate(_)
             | Self::Pay(_)
             | Self::Replay(_)
             | Self::Schemas(_)
@@ -92,6 +95,7 @@ impl Command {
             Self::Jobs(args) => jobs::run(*args).await,
             Self::Keys(args) => keys::run(*args).await,
             Self::Man(args) => man::run(args),
+            Self::Migrate(args) => migrate::run(args).await,
             Self::Pay(args) => pay::run(*args).await,
             Self::Replay(args) => replay::run(*args).await,
             Self::Schemas(args) => schemas::run(args),

@@ -1,13 +1,13 @@
 //! Checks the hash chain of the log: at a start what is new, and all of it while the server runs. A
 //! log that was changed stops the process: nothing may be decided on it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ccd402_app::ports::log::{EventLog as _, READ_EVENTS_MAX};
-use ccd402_store::sled::SledLog;
+use ccd402_app::ports::log::READ_EVENTS_MAX;
 use tokio::time::Instant;
+
+use crate::compose::log::Log;
 
 /// When the running log is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +35,11 @@ const WHAT_TO_DO: &str = "the event log was changed or damaged: keep a copy of t
 ///
 /// # Errors
 /// Names the bad position, and says what to do.
-pub(crate) async fn at_start(log: &SledLog) -> anyhow::Result<()> {
+pub(crate) async fn at_start(log: &Log) -> anyhow::Result<()> {
     let begun_at = Instant::now();
-    let chain = log.verify_new().await.context(WHAT_TO_DO)?;
+    let position = log.verify_new().await.context(WHAT_TO_DO)?;
     let duration_ms = u64::try_from(begun_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(position = chain.position(), duration_ms, "The newest events are whole.");
+    tracing::info!(position, duration_ms, "The newest events are whole.");
     Ok(())
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn at_start(log: &SledLog) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`at_start`].
-pub(crate) async fn run(log: Arc<SledLog>, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(log: Log, options: Options) -> anyhow::Result<()> {
     loop {
         let due_at = Instant::now() + options.all_every;
         check_all(&log, options.rest).await.context(WHAT_TO_DO)?;
@@ -59,8 +59,8 @@ pub(crate) async fn run(log: Arc<SledLog>, options: Options) -> anyhow::Result<(
 }
 
 /// A page at a time, so that nobody waits for it.
-async fn check_all(log: &SledLog, rest: u32) -> anyhow::Result<()> {
-    let head = *log.head().borrow();
+async fn check_all(log: &Log, rest: u32) -> anyhow::Result<()> {
+    let (head, log) = (log.head(), log.port());
     let mut position = 0;
     while position < head {
         let begun_at = Instant::now();

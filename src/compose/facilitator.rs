@@ -15,14 +15,13 @@ use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
-use ccd402_app::ports::log::EventLog;
 use ccd402_app::ports::queue::{JobKind, JobQueue};
 use ccd402_app::reads::Reads;
 use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
 use ccd402_domain::payment::Policy;
 use ccd402_protocol::network::NetworkId;
-use ccd402_store::sled::{Options as LogOptions, SledLog};
+use ccd402_store::postgres::Options as DatabaseOptions;
 use ccd402_store::sqlite::SqliteReadModel;
 use ccd402_workers::dispatcher::{Dispatcher, Options as DispatcherOptions};
 use ccd402_workers::follower::{Follower, Status};
@@ -38,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::compose::access::Access;
 use crate::compose::audit::{self, Options as AuditOptions};
 use crate::compose::jobs::{self, Options as JobOptions};
+use crate::compose::log::{CACHE_BYTES, Log};
 use crate::compose::ops::Ops;
 use crate::compose::webhooks::{self, Wired};
 use crate::compose::{health, ready, sponsors};
@@ -52,8 +52,10 @@ const WAIT_MAX: Duration = Duration::from_secs(80);
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the log lies.
+    /// Where the log lies, unless it is in a database, and everything made from it.
     pub data_dir: PathBuf,
+    /// The database that keeps the log instead.
+    pub database: Option<DatabaseOptions>,
     /// gRPC URLs of nodes.
     pub nodes: Vec<String>,
     /// The network that they must be on.
@@ -93,6 +95,7 @@ impl Options {
         Self {
             listen,
             data_dir,
+            database: None,
             nodes,
             network: None,
             public_url: None,
@@ -101,7 +104,7 @@ impl Options {
             presentation_grace: Duration::from_secs(24 * 3_600),
             waiting_max: 1_000_000,
             waiting_max_per_tenant: None,
-            log_cache_bytes: 64 * 1024 * 1024,
+            log_cache_bytes: CACHE_BYTES,
             access: Access::default(),
             ops_listen: None,
             queue_url: None,
@@ -124,7 +127,7 @@ pub struct Running {
     addr: SocketAddr,
     ops_addr: Option<SocketAddr>,
     facilitator: Arc<Facilitator>,
-    log: Arc<SledLog>,
+    log: Log,
     follower: watch::Receiver<Status>,
     reads: Arc<Reads>,
     read_model: SqliteReadModel,
@@ -144,7 +147,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         None => None,
     };
     let log = open_log(&options).await?;
-    let keys = Keys::load(log.clone(), Arc::new(SystemClock)).await?;
+    let keys = Keys::load(log.port(), Arc::new(SystemClock)).await?;
     options.access.must_have_a_key(&keys)?;
     let nodes = connect(&options).await?;
     let chain = Arc::new(Concordium::new(nodes, ChainOptions::default()));
@@ -160,9 +163,8 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         waiting_max: options.waiting_max,
         waiting_max_per_tenant: options.waiting_max_per_tenant(),
     };
-    let port: Arc<dyn EventLog> = log.clone();
     let sponsors = sponsors::open(&chain, &options.sponsors).await?;
-    let mut facilitator = Facilitator::new(port, chain, Arc::new(SystemClock), app);
+    let mut facilitator = Facilitator::new(log.port(), chain, Arc::new(SystemClock), app);
     if let Some(sponsors) = sponsors {
         facilitator = facilitator.sponsoring(sponsors, options.sponsors.limits);
         facilitator.restore_sponsors().await?;
@@ -173,7 +175,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     let model = Arc::new(read_model.clone());
     let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
     let parts = webhooks::Parts {
-        log: log.clone(),
+        log: log.port(),
         queue: queue.clone(),
         data_dir: &options.data_dir,
         public_url: options.public_url.as_ref(),
@@ -187,10 +189,14 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     Ok(run(options, (addr, listener), made))
 }
 
-async fn open_log(options: &Options) -> anyhow::Result<Arc<SledLog>> {
-    let mut log = LogOptions::new(options.data_dir.join("log"));
-    log.cache_bytes = options.log_cache_bytes;
-    let log = Arc::new(SledLog::open(log).await?);
+async fn open_log(options: &Options) -> anyhow::Result<Log> {
+    let log = match &options.database {
+        Some(database) => {
+            std::fs::create_dir_all(&options.data_dir)?;
+            Log::in_database(database).await?
+        }
+        None => Log::in_dir(&options.data_dir, options.log_cache_bytes).await?,
+    };
     audit::at_start(&log).await?;
     Ok(log)
 }
@@ -209,7 +215,7 @@ async fn connect(options: &Options) -> anyhow::Result<Nodes> {
 
 /// What a facilitator is made of, before it runs.
 struct Made {
-    log: Arc<SledLog>,
+    log: Log,
     facilitator: Arc<Facilitator>,
     keys: Keys,
     queue: Arc<dyn Worked>,
@@ -247,7 +253,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         Ok(())
     });
 
-    let audit = audit::run(Arc::clone(&log), AuditOptions::default());
+    let audit = audit::run(log.clone(), AuditOptions::default());
     let until = shutdown.clone();
     tasks.spawn(async move { until.run_until_cancelled_owned(audit).await.unwrap_or(Ok(())) });
 
@@ -260,7 +266,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
     });
     let readiness = Readiness::default();
     let parts = ready::Parts {
-        log: Arc::clone(&log),
+        log: log.clone(),
         follower: follower_status.clone(),
         reads: Arc::clone(&reads),
     };
@@ -345,9 +351,8 @@ impl Running {
 
     /// Waits until a part fails. A log that cannot be written must stop the process.
     pub async fn failed(&mut self) -> anyhow::Error {
-        let broken = Arc::clone(&self.log);
         tokio::select! {
-            reason = broken.broken() => anyhow::anyhow!("the event log cannot be written: {reason}"),
+            reason = self.log.broken() => anyhow::anyhow!("the event log cannot be written: {reason}"),
             ended = self.tasks.join_next() => match ended {
                 Some(Ok(Err(error))) => error,
                 Some(Err(error)) => anyhow::anyhow!("a part of the facilitator panicked: {error}"),

@@ -5,6 +5,7 @@ mod audit;
 pub mod facilitator;
 pub mod health;
 pub mod jobs;
+pub(crate) mod log;
 mod ops;
 mod ready;
 pub mod sponsors;

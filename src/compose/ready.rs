@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ccd402_api::ready::Readiness;
-use ccd402_app::ports::log::{EventLog as _, Position};
+use ccd402_app::ports::log::Position;
 use ccd402_app::reads::Reads;
-use ccd402_store::sled::SledLog;
 use ccd402_workers::follower::Status;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::gauge;
 use tokio::sync::watch;
+
+use crate::compose::log::Log;
 
 /// How often the parts are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -26,7 +27,7 @@ const PROJECTION_LAG_MAX: Position = 50_000;
 
 /// The parts.
 pub(crate) struct Parts {
-    pub(crate) log: Arc<SledLog>,
+    pub(crate) log: Log,
     pub(crate) follower: watch::Receiver<Status>,
     pub(crate) reads: Arc<Reads>,
 }
@@ -40,9 +41,7 @@ struct Progress {
 /// Watches until it is dropped.
 pub(crate) async fn watch(parts: Parts, readiness: Readiness) {
     let mut progress = Progress { height: None, since: Instant::now() };
-    let broken = Arc::clone(&parts.log);
-    let broken = broken.broken();
-    tokio::pin!(broken);
+    let mut broken = parts.log.broken();
     loop {
         tokio::select! {
             _ = &mut broken => break,
@@ -67,7 +66,7 @@ impl Parts {
     }
 
     async fn projection(&self) -> Option<&'static str> {
-        let head = *self.log.head().borrow();
+        let head = self.log.head();
         let Ok(checkpoint) = self.reads.model().checkpoint().await else {
             return Some("projection_unavailable");
         };

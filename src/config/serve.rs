@@ -10,6 +10,7 @@ use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
 use ccd402_domain::money::Money;
 use ccd402_protocol::network::NetworkId;
+use ccd402_store::postgres::Options as DatabaseOptions;
 use chrono::TimeDelta;
 use clap::Args;
 use ipnet::IpNet;
@@ -81,6 +82,10 @@ pub struct Settings {
     #[arg(long, env = "CCD402_BEHIND_TLS_PROXY", value_name = "BOOL", num_args = 0..=1,
         default_missing_value = "true", require_equals = true)]
     pub behind_tls_proxy: Option<bool>,
+    /// PostgreSQL database that keeps the event log, such as postgres://USER:PASSWORD@HOST/NAME, with
+    /// ?sslmode=verify-full for TLS; `ccd402 migrate` prepares it [default: the data directory]
+    #[arg(long, env = "CCD402_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
     /// Redis that keeps jobs, such as redis://127.0.0.1:6379/0; a database of its own, which may be lost
     /// [default: a file in the data directory]
     #[arg(long, env = "CCD402_QUEUE_URL", value_name = "URL", hide_env_values = true)]
@@ -145,6 +150,7 @@ impl Settings {
             log_cache_mib: self.log_cache_mib.or(other.log_cache_mib),
             require_keys: self.require_keys.or(other.require_keys),
             behind_tls_proxy: self.behind_tls_proxy.or(other.behind_tls_proxy),
+            database_url: self.database_url.or(other.database_url),
             queue_url: self.queue_url.or(other.queue_url),
             ops_listen: self.ops_listen.or(other.ops_listen),
             webhook_allow: or_all(self.webhook_allow, other.webhook_allow),
@@ -173,6 +179,7 @@ impl Settings {
         };
         options.access.must_allow(listen)?;
         options.ops_listen = self.ops_listen;
+        options.database = self.database_url.map(DatabaseOptions::new);
         options.queue_url = self.queue_url;
         options.network = self.network;
         options.public_url = self.public_url.map(|url| url.parse()).transpose()?;

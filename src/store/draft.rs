@@ -172,17 +172,19 @@ impl<'a, T: Table> Draft<'a, T> {
     /// Takes a line as it is: checked by the caller, and following the last.
     pub(crate) fn adopt(&mut self, line: Vec<u8>, read: Line) -> Result<(), Error> {
         let Line { recorded, hash, .. } = read;
-        let Recorded { position, stream, version, event, .. } = recorded;
+        let Recorded { position, stream, version, event, .. } = &recorded;
+        let (position, version) = (*position, *version);
         let damaged = |reason: &str| Error::damaged(position, reason);
-        check_name(&stream).map_err(|error| damaged(&error.to_string()))?;
+        check_name(stream).map_err(|error| damaged(&error.to_string()))?;
         let before = version.checked_sub(1).ok_or_else(|| damaged("versions begin at 1"))?;
-        let follows = before == 0 || self.position_of(&stream, before)?.is_some();
-        if !follows || self.position_of(&stream, version)?.is_some() {
+        let follows = before == 0 || self.position_of(stream, before)?.is_some();
+        if !follows || self.position_of(stream, version)?.is_some() {
             return Err(damaged("it is not the next of its stream"));
         }
-        let place = (keys::stream(&stream, version), position);
-        self.reindex(place, IndexChange::of(&event))?.map_err(|e| damaged(&e.to_string()))?;
+        let place = (keys::stream(stream, version), position);
+        self.reindex(place, IndexChange::of(event))?.map_err(|e| damaged(&e.to_string()))?;
         self.lines.push(IVec::from(line));
+        self.events.push(recorded);
         self.tip.position = position;
         self.tip.hash = hash;
         Ok(())

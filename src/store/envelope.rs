@@ -43,6 +43,7 @@ pub(crate) struct Context<'a> {
 
 /// An event written out and hashed up to where its place in the log begins, so that whoever gives
 /// out places has next to nothing left to do.
+#[derive(Clone)]
 pub(crate) struct Unplaced {
     line: Vec<u8>,
     hasher: Sha256,

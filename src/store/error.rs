@@ -75,6 +75,61 @@ pub enum Error {
          start again"
     )]
     NotDurable(Duration),
+    /// The database failed, refused, or could not be reached. Its text says all of its causes.
+    #[error("PostgreSQL: {0}")]
+    Postgres(Box<sqlx::Error>),
+    /// The database did not answer.
+    #[error("PostgreSQL has not answered within {0:?}")]
+    Unanswered(Duration),
+    /// The URL of the database is none. It may hold a password, so it is not shown.
+    #[error("the database's URL cannot be used: {0}")]
+    Url(String),
+    /// The database holds no log, or an older one.
+    #[error(
+        "the database's schema is at version {found}, and this program needs {needed}: run \
+         `ccd402 migrate`"
+    )]
+    SchemaOld {
+        /// The newest migration that the database has had; 0 for none.
+        found: i64,
+        /// The newest that this program knows.
+        needed: i64,
+    },
+    /// The database was migrated by a newer program.
+    #[error(
+        "the database's schema is at version {found}, and this program knows none after {known}: \
+         run the program that migrated it, or a newer one. `ccd402 migrate` does not go back"
+    )]
+    SchemaNew {
+        /// The newest migration that the database has had.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the database could not be migrated: {0}")]
+    Migration(String),
+    /// The database may acknowledge what a crash loses.
+    #[error(
+        "the database has synchronous_commit = off, with which it loses what it has acknowledged: \
+         set it to on for this role and database"
+    )]
+    NotSynchronous,
+    /// The database ends before events that were durable once, or holds others there.
+    #[error(
+        "the database's log is at position {found}, but position {known} was durable, or other \
+         events stand there: it was restored from a backup, or a standby that was behind took \
+         over. Stop every process that uses it, then see the runbook"
+    )]
+    Receded {
+        /// Where it ends.
+        found: Position,
+        /// Where it must not end before.
+        known: Position,
+    },
+    /// Somebody else uses the database.
+    #[error("facilitators are connected to the database: stop all of them first")]
+    Shared,
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
@@ -97,6 +152,12 @@ impl Error {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Postgres(Box::new(error))
     }
 }
 

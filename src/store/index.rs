@@ -12,13 +12,14 @@ use chrono::{DateTime, Utc};
 use crate::keys;
 
 /// Changes that follow from an event.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct IndexChange {
     pub(crate) claim: Option<Claim>,
     pub(crate) wait: Option<Wait>,
 }
 
 /// A claim that must be free, or the claimant's own.
+#[derive(Clone)]
 pub(crate) struct Claim {
     pub(crate) key: IVec,
     pub(crate) transaction: TransactionHash,
@@ -26,6 +27,7 @@ pub(crate) struct Claim {
 }
 
 /// A wait that begins or ends.
+#[derive(Clone)]
 pub(crate) enum Wait {
     Begins(IVec, DateTime<Utc>, TenantId),
     Ends(IVec),

@@ -146,6 +146,25 @@ pub(crate) fn waiter_of(key: &[u8]) -> Option<(TransactionHash, VerificationId)>
     Some((hash, VerificationId(Uuid::from_slice(uuid).ok()?)))
 }
 
+/// Network, transaction and, of a wait, the verification in the key of a claim or of a wait.
+pub(crate) fn parts_of(key: &[u8]) -> Option<(&str, &[u8], Option<Uuid>)> {
+    let (rest, verification) = match key.strip_prefix(b"w|") {
+        Some(rest) => {
+            let (rest, uuid) = rest.split_at_checked(rest.len().checked_sub(UUID_BYTES)?)?;
+            (rest, Some(Uuid::from_slice(uuid).ok()?))
+        }
+        None => (key.strip_prefix(b"c|")?, None),
+    };
+    let (network, hash) = rest.split_at_checked(rest.len().checked_sub(HASH_BYTES)?)?;
+    let network = std::str::from_utf8(network.strip_suffix(b"|")?).ok()?;
+    Some((network, hash, verification))
+}
+
+/// The stream in the key of an attachment.
+pub(crate) fn stream_of_attachment(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.strip_prefix(b"a|")?).ok()
+}
+
 pub(crate) fn attachment(stream: &StreamId) -> IVec {
     IVec::from(format!("a|{stream}").into_bytes())
 }

@@ -1,6 +1,6 @@
-//! Adapters of the event log: sled for one process, memory for tests.
+//! Adapters of the event log: sled for one process, PostgreSQL for many, memory for tests.
 //!
-//! Both share the envelope, the keys, and the decision whether an append may happen; they differ
+//! They share the envelope, the keys, and the decision whether an append may happen; they differ
 //! only in where bytes are kept and in what "durable" means. What events mean is `domain`'s
 //! business.
 
@@ -12,7 +12,9 @@ mod index;
 mod keys;
 mod measure;
 mod memory;
+pub mod postgres;
 mod prepare;
+mod queue;
 mod read;
 pub mod sled;
 pub mod sqlite;

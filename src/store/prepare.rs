@@ -21,6 +21,7 @@ use crate::keys;
 const STREAM_BYTES_MAX: usize = 200;
 
 /// One call of `append`: all of it happens or nothing.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) appends: Vec<Prepared>,
     /// What it weighs in a queue.
@@ -28,6 +29,7 @@ pub(crate) struct Call {
 }
 
 /// Events for one stream, ready to be given their places.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) stream: StreamId,
     pub(crate) expected: u64,
@@ -36,6 +38,7 @@ pub(crate) struct Prepared {
 }
 
 /// One event, ready to be given its place.
+#[derive(Clone)]
 pub(crate) struct PreparedEvent {
     pub(crate) id: Uuid,
     /// Of its place in the stream.
@@ -48,6 +51,7 @@ pub(crate) struct PreparedEvent {
 }
 
 /// What becomes of the attachment of a stream.
+#[derive(Clone)]
 pub(crate) enum Attachment {
     Unchanged,
     Kept(Vec<u8>),

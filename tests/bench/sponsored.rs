@@ -29,10 +29,10 @@ use tokio::task::JoinSet;
 
 /// Payers, and payments of each in a round: all of them are held at once.
 const PAYERS: usize = 64;
-const PAYMENTS: u64 = 100;
+const PAYMENTS: u64 = 60;
 const ROUNDS: usize = 5;
 /// How long payments are held: the next round begins when they are not any more.
-const HOLD: Duration = Duration::from_secs(4);
+const HOLD: Duration = Duration::from_secs(10);
 /// Settlements that are in one block, and how many of them are one payer's.
 const SETTLEMENTS: u64 = 500;
 const SETTLEMENTS_EACH: u64 = 10;

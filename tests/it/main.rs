@@ -8,6 +8,7 @@ mod batch;
 mod caller;
 mod cli;
 mod crash;
+mod database;
 mod discovery;
 mod doctor;
 mod events;
@@ -19,6 +20,8 @@ mod keys;
 mod once;
 mod ops;
 mod payments;
+#[path = "../support/postgres_server.rs"]
+mod postgres_server;
 mod process;
 mod read_model;
 mod receiver;

@@ -200,6 +200,10 @@ pub enum AppendError {
     /// More appends wait than the log takes. Try again later.
     #[error("the log has too much waiting")]
     Busy,
+    /// The log's database does not answer. Try again later: for the same cause, because the append
+    /// may have happened all the same.
+    #[error("the log cannot be reached: {0}")]
+    Unavailable(String),
     /// The log cannot be written any more. The process must stop.
     #[error("the log cannot be written: {0}")]
     Broken(String),

@@ -7,9 +7,11 @@ use std::process::Command;
 
 use ccd402_app::ports::log::EventLog as _;
 use ccd402_store::Error;
+use ccd402_store::postgres::Options as DatabaseOptions;
 use ccd402_store::sled::{Options, SledLog};
 
 use super::Finding;
+use crate::compose::log::Log;
 
 /// Free space below which there is little, and too little, in KiB.
 const LITTLE_KIB: u64 = 1024 * 1024;
@@ -70,6 +72,22 @@ fn read_model(dir: &Path) -> Finding {
     match models.last() {
         Some(newest) => Finding::ok(NAME, format!("{newest}; it is made from the log")),
         None => Finding::ok(NAME, "none yet; it is made from the log"),
+    }
+}
+
+/// The same in a database, which may have others beside.
+pub(super) async fn database(options: &DatabaseOptions) -> Finding {
+    const NAME: &str = "event log";
+    match Log::in_database(options).await {
+        Ok(log) => {
+            let head = log.head();
+            log.close().await;
+            Finding::ok(NAME, format!("the database opens; its newest event, at {head}, is whole"))
+        }
+        Err(error) => {
+            let to_do = "see that the database runs and that `--database-url` reaches it";
+            Finding::fail(NAME, format!("{error:#}"), to_do)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
-use ccd402_app::ports::log::{EventLog as _, Position, StreamId};
+use ccd402_app::ports::log::{Position, StreamId};
 use ccd402_domain::ids::VerificationId;
 use clap::Args as ClapArgs;
 use serde_json::Value;
@@ -59,8 +59,8 @@ async fn of_verification(source: &Source, id: VerificationId) -> anyhow::Result<
             let mut history: Value = server.get(&path).await?.json().await?;
             Ok(serde_json::from_value(history["events"].take())?)
         }
-        Source::Dir(log) => {
-            let recorded = log.read_stream(&StreamId::verification(id), 0).await?;
+        Source::Log(log) => {
+            let recorded = log.port().read_stream(&StreamId::verification(id), 0).await?;
             ensure!(!recorded.is_empty(), "there is no verification {id}");
             let mut events = Vec::with_capacity(recorded.len());
             for one in recorded {

@@ -1,19 +1,20 @@
-//! Where events are read from: a running facilitator, or the log of one that is stopped.
+//! Where events are read from: a running facilitator, the log of one that is stopped, a database.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use ccd402_app::ports::log::{EventLog as _, Position};
-use ccd402_store::sled::{Options, SledLog};
+use ccd402_app::ports::log::Position;
+use ccd402_store::postgres::Options as DatabaseOptions;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::remote::{Remote, Server};
+use crate::compose::log::{CACHE_BYTES, Log};
 
 /// Lines that are asked for at a time.
 pub(in crate::cli) const PAGE_LINES: usize = 1_000;
 
-/// A running facilitator, or a directory at rest.
+/// A running facilitator, a directory at rest, or a database.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct Where {
     #[command(flatten)]
@@ -21,12 +22,15 @@ pub(in crate::cli) struct Where {
     /// Data directory of a facilitator that is stopped, instead of asking one that runs
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     pub(in crate::cli) data_dir: Option<PathBuf>,
+    /// PostgreSQL database of the log, whether facilitators run on it or not
+    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "data_dir"])]
+    pub(in crate::cli) database_url: Option<String>,
 }
 
 /// An open source.
 pub(in crate::cli) enum Source {
-    /// A directory at rest.
-    Dir(SledLog),
+    /// A directory at rest, or a database.
+    Log(Log),
     /// A running facilitator.
     Server(Server),
 }
@@ -38,13 +42,29 @@ pub(in crate::cli) struct Page {
 }
 
 impl Where {
+    /// For what is made beside the log: a database has no files there.
+    ///
+    /// # Errors
+    /// Where it is a database.
+    pub(in crate::cli) fn no_database(self) -> anyhow::Result<Self> {
+        ensure!(
+            self.database_url.is_none(),
+            "the files are beside a facilitator, not in the database: ask one that runs, with --url"
+        );
+        Ok(self)
+    }
+
     /// Opens it.
     ///
     /// # Errors
-    /// Where the directory holds no log, or a facilitator runs on it.
+    /// Where the directory holds no log, or a facilitator runs on it; where the database cannot be used.
     pub(in crate::cli) async fn open(self) -> anyhow::Result<Source> {
+        if let Some(url) = self.database_url {
+            return Ok(Source::Log(Log::in_database(&DatabaseOptions::new(url)).await?));
+        }
         let Some(dir) = self.data_dir else { return Ok(Source::Server(self.remote.server()?)) };
-        Ok(Source::Dir(SledLog::open(Options::new(log_dir(&dir)?)).await?))
+        log_dir(&dir)?;
+        Ok(Source::Log(Log::in_dir(&dir, CACHE_BYTES).await?))
     }
 }
 
@@ -59,9 +79,9 @@ impl Source {
     /// Lines after a position.
     pub(in crate::cli) async fn page(&self, after: Position, max: usize) -> anyhow::Result<Page> {
         match self {
-            Self::Dir(log) => {
-                let head = *log.head().borrow();
-                Ok(Page { lines: log.read_lines(after, max).await?, head })
+            Self::Log(log) => {
+                let head = log.head();
+                Ok(Page { lines: log.port().read_lines(after, max).await?, head })
             }
             Self::Server(server) => {
                 let response = server.get(&format!("/v1/events?after={after}&limit={max}")).await?;
@@ -80,9 +100,9 @@ impl Source {
         Ok(self.page(0, 1).await?.head)
     }
 
-    /// Lets the directory go.
+    /// Lets the log go.
     pub(in crate::cli) async fn close(self) {
-        if let Self::Dir(log) = self {
+        if let Self::Log(log) = self {
             log.close().await;
         }
     }

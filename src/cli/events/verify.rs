@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use ccd402_app::ports::log::{CheckError, EventLog as _, Position, READ_EVENTS_MAX};
+use ccd402_app::ports::log::{CheckError, EventLog, Position, READ_EVENTS_MAX};
 use ccd402_domain::ids::Digest;
-use ccd402_store::sled::SledLog;
 use clap::Args as ClapArgs;
 use indicatif::ProgressBar;
 use serde::Deserialize;
@@ -54,7 +53,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let source = args.of.open().await?;
     let bar = progress(source.head().await?);
     let outcome = match &source {
-        Source::Dir(log) => check(log, args.after, &bar).await?,
+        Source::Log(log) => check(&*log.port(), args.after, &bar).await?,
         Source::Server(server) => ask(server, args.after, &bar).await?,
     };
     bar.finish_and_clear();
@@ -75,7 +74,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn check(log: &SledLog, after: Position, bar: &ProgressBar) -> anyhow::Result<Outcome> {
+async fn check(log: &dyn EventLog, after: Position, bar: &ProgressBar) -> anyhow::Result<Outcome> {
     let head = *log.head().borrow();
     let mut position = after;
     loop {

@@ -1,4 +1,4 @@
-//! Keys in the data directory of a facilitator that is not running.
+//! Keys in the data directory of a facilitator that is not running, or in its database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,22 +8,32 @@ use ccd402_app::keys::{Keys, PAGE_MAX};
 use ccd402_app::ports::clock::SystemClock;
 use ccd402_domain::ids::KeyId;
 use ccd402_domain::key::command::Terms;
-use ccd402_store::sled::{Options, SledLog};
+use ccd402_store::postgres::Options as DatabaseOptions;
+
+use crate::compose::log::{CACHE_BYTES, Log};
 
 use super::shown::{Created, Shown};
 
 /// A directory that is open.
 pub(super) struct AtRest {
-    log: SledLog,
+    log: Log,
     keys: Keys,
 }
 
 impl AtRest {
     pub(super) async fn open(dir: &Path) -> anyhow::Result<Self> {
-        let log = SledLog::open(Options::new(dir.join("log"))).await.with_context(|| {
+        let log = Log::in_dir(dir, CACHE_BYTES).await.with_context(|| {
             format!("cannot use the data directory {}; is its facilitator running?", dir.display())
         })?;
-        let keys = Keys::load(Arc::new(log.clone()), Arc::new(SystemClock)).await?;
+        Self::on(log).await
+    }
+
+    pub(super) async fn open_database(url: String) -> anyhow::Result<Self> {
+        Self::on(Log::in_database(&DatabaseOptions::new(url)).await?).await
+    }
+
+    async fn on(log: Log) -> anyhow::Result<Self> {
+        let keys = Keys::load(log.port(), Arc::new(SystemClock)).await?;
         Ok(Self { log, keys })
     }
 

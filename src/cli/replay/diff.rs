@@ -47,6 +47,7 @@ struct Difference {
 }
 
 pub(super) async fn run(of: Where, output: Output) -> anyhow::Result<ExitCode> {
+    let of = of.no_database()?;
     let found = match of.data_dir {
         Some(dir) => at_rest(&dir).await?,
         None => ask(&of.remote.server()?).await?,

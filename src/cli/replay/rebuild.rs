@@ -29,6 +29,7 @@ enum Step {
 
 pub(super) async fn run(of: Where, output: Output) -> anyhow::Result<ExitCode> {
     let begun_at = Instant::now();
+    let of = of.no_database()?;
     let position = match of.data_dir {
         Some(dir) => at_rest(&dir).await?,
         None => ask(&of.remote.server()?).await?,

@@ -58,7 +58,7 @@ pub(super) fn watch(status: &Weak<Status>, wait_max: Duration) {
     loop {
         std::thread::sleep((wait_max / 4).min(Duration::from_secs(1)));
         let Some(status) = status.upgrade() else { return };
-        if status.broken.borrow().is_some() {
+        if status.load.is_stopped() {
             return;
         }
         if status.waited.elapsed() > wait_max {

@@ -23,28 +23,27 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{
-    APPEND_BYTES_MAX, Append, AppendError, CheckError, Checked, EventLog, Position,
-    READ_EVENTS_MAX, ReadError, Recorded, StreamId, Waiting,
+    Append, AppendError, CheckError, Checked, EventLog, Position, READ_EVENTS_MAX, ReadError,
+    Recorded, StreamId, Waiting,
 };
 use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 use crate::envelope::Chain;
 use crate::error::Error;
-use crate::prepare::Call;
+use crate::queue::{Load, Queue};
 use crate::tail::Tail;
 use crate::waits::Waits;
 use crate::{check, read};
 use disk::Waited;
-use writer::Command;
 
 /// Events of a stream that are read on the caller's thread; more go to the blocking pool.
 const INLINE_EVENTS_MAX: usize = 16;
@@ -101,8 +100,7 @@ pub struct SledLog {
 
 struct Shared {
     dir: PathBuf,
-    queue: mpsc::Sender<Command>,
-    queue_bytes_max: usize,
+    queue: Queue,
     status: Arc<Status>,
     opened: Opened,
     /// Taken out when the log is closed; readers hold it while they read.
@@ -120,11 +118,10 @@ struct Files {
 /// What writer and handles tell each other.
 struct Status {
     head: watch::Sender<Position>,
-    broken: watch::Sender<Option<String>>,
+    load: Arc<Load>,
     waits: Waits,
     /// How long the disk takes just now.
     waited: Waited,
-    queued_bytes: AtomicUsize,
     tail: Tail,
     /// A batch is being applied: whoever reads now waits for it.
     is_applying: AtomicBool,
@@ -151,18 +148,7 @@ impl SledLog {
 
     /// Resolves with the reason once the log cannot be written any more: the process must stop.
     pub fn broken(&self) -> impl Future<Output = String> + Send + 'static {
-        let mut broken = self.shared.status.broken.subscribe();
-        async move {
-            loop {
-                if let Some(reason) = broken.borrow_and_update().clone() {
-                    return reason;
-                }
-                if broken.changed().await.is_err() {
-                    // Closed in good order: there is nothing to stop for.
-                    std::future::pending::<()>().await;
-                }
-            }
-        }
+        self.shared.status.load.broken()
     }
 
     /// Checks every hash and link after a position up to the head.
@@ -176,12 +162,7 @@ impl SledLog {
     /// Writes what waits, then closes the files and unlocks the directory. Later calls fail; clones
     /// are closed too. A log that is broken is closed without writing anything.
     pub async fn close(&self) {
-        let (done, is_done) = oneshot::channel();
-        // A queue that takes nothing more belongs to a writer that is gone or going.
-        if self.shared.queue.send(Command::Close(done)).await.is_ok() {
-            let _ = is_done.await;
-        }
-        self.shared.queue.closed().await;
+        self.shared.queue.close().await;
         let shared = Arc::clone(&self.shared);
         let closing = blocking(move || {
             drop(shared.files.write().unwrap_or_else(PoisonError::into_inner).take());
@@ -233,7 +214,7 @@ async fn blocking<R: Send + 'static>(
 impl Status {
     fn stop(&self, error: &Error) {
         tracing::error!(%error, "The log cannot be written any more; the process must stop.");
-        self.broken.send_replace(Some(error.to_string()));
+        self.load.stop(error.to_string());
     }
 }
 
@@ -247,38 +228,13 @@ impl Shared {
         let db = &files.as_ref().ok_or(Error::Closed)?.db;
         Error::catch(|| read(db, head))
     }
-
-    /// Counts a call's bytes into the queue, if they fit.
-    fn reserve(&self, bytes: usize) -> bool {
-        let max = self.queue_bytes_max.max(APPEND_BYTES_MAX);
-        let add = |queued: usize| queued.checked_add(bytes).filter(|sum| *sum <= max);
-        self.status.queued_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
-    }
-
-    fn broken_error(&self) -> AppendError {
-        let reason = self.status.broken.borrow().clone();
-        AppendError::Broken(reason.unwrap_or_else(|| Error::Closed.to_string()))
-    }
 }
 
 #[async_trait]
 impl EventLog for SledLog {
     /// An append that was handed over happens even if its caller stops waiting for it.
     async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
-        let call = Call::new(appends)?;
-        let bytes = call.bytes;
-        if !self.shared.reserve(bytes) {
-            return Err(AppendError::Busy);
-        }
-        let (reply, answer) = oneshot::channel();
-        if let Err(error) = self.shared.queue.try_send(Command::Append(call, reply)) {
-            self.shared.status.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(match error {
-                mpsc::error::TrySendError::Full(_) => AppendError::Busy,
-                mpsc::error::TrySendError::Closed(_) => self.shared.broken_error(),
-            });
-        }
-        answer.await.unwrap_or_else(|_| Err(self.shared.broken_error()))
+        self.shared.queue.append(appends).await
     }
 
     async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError> {

@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, RwLock};
 use std::thread;
@@ -22,6 +22,7 @@ use super::{Files, Opened, Options, Shared, SledLog, Status, reindex};
 use crate::draft::Tip;
 use crate::error::Error;
 use crate::measure::Measure;
+use crate::queue::Queue;
 use crate::table::Table as _;
 use crate::tail::Tail;
 use crate::waits::{Change, Waits};
@@ -76,13 +77,12 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
     let Ground { dir, files, tip, mark, opened } = ground(options)?;
     let waits = count_waits(&files.db, tip)?;
     let measure = Measure::new(tip.position, waits.total());
-    let (queue, commands) = mpsc::channel(options.queue_appends_max.max(1));
+    let (queue, commands) = Queue::new(options.queue_appends_max, options.queue_bytes_max);
     let status = Arc::new(Status {
         head: watch::Sender::new(tip.position),
-        broken: watch::Sender::new(None),
+        load: Arc::clone(queue.load()),
         waits,
         waited: Waited::default(),
-        queued_bytes: AtomicUsize::new(0),
         tail: Tail::default(),
         is_applying: AtomicBool::new(false),
     });
@@ -113,9 +113,8 @@ pub(super) fn open(options: &Options, sync: MakeSync) -> Result<SledLog, Error> 
     thread.spawn(move || disk::watch(&watched, sync_max)).map_err(Error::io(&dir))?;
     let thread = thread::Builder::new().name("log-writer".to_owned());
     thread.spawn(move || writer.run()).map_err(Error::io(&dir))?;
-    let queue_bytes_max = options.queue_bytes_max;
     let files = RwLock::new(Some(files));
-    Ok(SledLog { shared: Arc::new(Shared { dir, queue, queue_bytes_max, status, opened, files }) })
+    Ok(SledLog { shared: Arc::new(Shared { dir, queue, status, opened, files }) })
 }
 
 /// The directory, in full, its entry in its parent durable.

@@ -12,11 +12,12 @@ use ccd402_app::ports::log::{Position, Recorded};
 use tokio::sync::mpsc;
 
 use super::open::Mark;
-use super::writer::{Alarm, Outcomes};
+use super::writer::Outcomes;
 use super::{Files, Status};
 use crate::draft::Tip;
 use crate::error::Error;
 use crate::measure::Measure;
+use crate::queue::Alarm;
 use crate::waits::Change;
 
 /// Positions after which the mark is moved.
@@ -55,7 +56,7 @@ pub(super) struct Syncer {
 impl Syncer {
     /// Runs until the writer hands over nothing more, or a batch cannot be made durable.
     pub(super) fn run(mut self) {
-        let _alarm = Alarm(Arc::clone(&self.status));
+        let _alarm = Alarm(Arc::clone(&self.status.load));
         let mut position = self.mark.position();
         while let Ok(first) = self.applied.recv() {
             let batches: Vec<_> = std::iter::once(first).chain(self.applied.try_iter()).collect();

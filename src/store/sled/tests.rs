@@ -10,7 +10,7 @@ use ccd402_app::contract::sample::{
     append, binding_verified, confirmed, failed, network, requested, requested_of, transaction,
     verification,
 };
-use ccd402_app::ports::log::{ATTACHMENT_BYTES_MAX, EventLog};
+use ccd402_app::ports::log::{APPEND_BYTES_MAX, ATTACHMENT_BYTES_MAX, EventLog};
 use futures::poll;
 use tempfile::TempDir;
 
@@ -206,7 +206,7 @@ async fn a_heavy_queue_is_busy_too() {
     for append in queued {
         append.await.unwrap();
     }
-    assert_eq!(log.shared.status.queued_bytes.load(Ordering::Relaxed), 0);
+    assert_eq!(log.shared.status.load.bytes(), 0);
 }
 
 #[tokio::test]
