@@ -28,8 +28,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// Payers, and payments of each in a round: all of them are held at once.
-const PAYERS: usize = 64;
-const PAYMENTS: u64 = 60;
+const PAYERS: usize = 512;
+const PAYMENTS: u64 = 6;
+/// Connections; each pays for several payers.
+const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
 /// How long payments are held: the next round begins when they are not any more.
 const HOLD: Duration = Duration::from_secs(10);
@@ -169,7 +171,10 @@ async fn verifications() {
     let amount = PAYERS as u64 * PAYMENTS;
     for round in 0..=ROUNDS {
         let expires_at = Utc::now() + TimeDelta::seconds(200 + round as i64);
-        let requests = Arc::new(stage.requests("/verify", PAYMENTS, expires_at).await);
+        let requests = stage.requests("/verify", PAYMENTS, expires_at).await;
+        let requests: Vec<_> =
+            requests.chunks(PAYERS / CONNECTIONS).map(<[Vec<Vec<u8>>]>::concat).collect();
+        let requests = Arc::new(requests);
         let echo = run(echo_addr, &requests, "").await;
         let asked = stage.chain.asked();
         let held = run(stage.running.addr(), &requests, "\"isValid\":true").await;
