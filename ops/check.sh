@@ -11,7 +11,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(lock files alerts fmt deny clippy test doctest rustdoc schemas power_loss openapi conformance)
+STEPS=(lock files alerts fmt deny clippy test doctest rustdoc schemas power_loss openapi
+    conformance)
 CARGO_DENY_VERSION=0.20.2
 SCHEMATHESIS_VERSION=4.32.5
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -70,7 +71,7 @@ step_files() {
 step_alerts() {
     python3 ops/check_metrics.py
     local promtool
-    promtool=$(find_promtool) || skip "the rules of alerts are tried by promtool (Debian: prometheus)"
+    promtool=$(find_promtool) || skip "the rules of alerts are tried by promtool, which is not here"
     "$promtool" check rules ops/prometheus/alerts.yml
     "$promtool" test rules ops/prometheus/alerts.test.yml
 }
