@@ -5,12 +5,14 @@
 #   ops/check.sh STEP...  only these steps, as listed in STEPS below
 #
 # It needs Rust, a C compiler, make, Python, Node and the package registries, and installs what else
-# the steps need: cargo-deny and schemathesis into target/tools, npm packages beside their tests.
+# the steps need: cargo-deny, schemathesis and promtool into target/tools, npm packages beside their
+# tests.
 # What a step cannot have on this machine it names as skipped, and never as passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(lock files fmt deny clippy test doctest rustdoc schemas power_loss openapi conformance)
+STEPS=(lock files alerts fmt deny clippy test doctest rustdoc schemas power_loss openapi
+    conformance)
 CARGO_DENY_VERSION=0.20.2
 SCHEMATHESIS_VERSION=4.32.5
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -64,6 +66,33 @@ step_files() {
     done
     return "$bad"
 }
+
+# Metrics of source, texts, alerts and board agree; the alerts fire when they should, and only then.
+step_alerts() {
+    python3 ops/check_metrics.py
+    local promtool
+    promtool=$(find_promtool) || skip "the rules of alerts are tried by promtool, which is not here"
+    "$promtool" check rules ops/prometheus/alerts.yml
+    "$promtool" test rules ops/prometheus/alerts.test.yml
+}
+
+# Says where promtool is. Of Debian's package it alone is unpacked: installing would start a server.
+find_promtool() (
+    command -v promtool && exit
+    local home="$TARGET/tools/prometheus"
+    if [[ ! -x $home/usr/bin/promtool ]]; then
+        command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || exit 1
+        mkdir -p "$home"
+        {
+            (($(id -u) != 0)) || apt-get update -qq
+            cd "$home"
+            apt-get download -qq -o APT::Sandbox::User=root prometheus &&
+                dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool
+            rm -f prometheus_*.deb
+        } >&2
+    fi
+    [[ -x $home/usr/bin/promtool ]] && echo "$home/usr/bin/promtool"
+)
 
 step_fmt() {
     cargo fmt --all --check -- --color never
