@@ -23,6 +23,7 @@ use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
 use ccd402_simchain::{Error, Funds, Handle, IdentitySpec, Options, SimChain};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::stream::{self, StreamExt as _};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -31,10 +32,12 @@ use tokio::task::JoinSet;
 const PAYERS: usize = 512;
 const PAYMENTS: u64 = 6;
 /// Connections; each pays for several payers.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 const ROUNDS: usize = 5;
 /// How long payments are held: the next round begins when they are not any more.
 const HOLD: Duration = Duration::from_secs(10);
+/// Accounts that are made at the same time.
+const AT_ONCE: usize = 32;
 /// Settlements that are in one block, and how many of them are one payer's.
 const SETTLEMENTS: u64 = 500;
 const SETTLEMENTS_EACH: u64 = 10;
@@ -85,9 +88,8 @@ impl Stage {
             payers: Vec::new(),
             _dir: dir,
         };
-        for _ in 0..payers {
-            stage.payers.push(stage.payer().await);
-        }
+        let all = stream::iter(0..payers).map(|_| stage.payer()).buffered(AT_ONCE);
+        stage.payers = all.collect().await;
         stage
     }
 
@@ -258,13 +260,18 @@ async fn settlements() {
 
 /// Sends each list of requests over a connection of its own, one after the other.
 async fn run(addr: SocketAddr, requests: &Arc<Vec<Vec<Vec<u8>>>>, said: &'static str) -> Duration {
+    let mut streams = Vec::new();
+    for _ in 0..requests.len() {
+        // One by one, and before the clock runs: whom the server's queue has no room for waits a second.
+        let stream = TcpStream::connect(addr).await.expect("the server accepts");
+        stream.set_nodelay(true).expect("TCP has the option");
+        streams.push(stream);
+    }
     let since = Instant::now();
     let mut tasks = JoinSet::new();
-    for lane in 0..requests.len() {
+    for (lane, mut stream) in streams.into_iter().enumerate() {
         let requests = Arc::clone(requests);
         tasks.spawn(async move {
-            let mut stream = TcpStream::connect(addr).await.expect("the server accepts");
-            stream.set_nodelay(true).expect("TCP has the option");
             let mut answer = Vec::with_capacity(8 * 1024);
             for request in &requests[lane] {
                 ask(&mut stream, request, &mut answer, said).await;
