@@ -78,14 +78,6 @@ impl Concordium {
         &self.nodes
     }
 
-    /// Decimals of a protocol-level token; none if there is no such token.
-    ///
-    /// # Errors
-    /// If the nodes cannot be asked.
-    pub async fn token_decimals(&self, token: &str) -> Result<Option<u8>, Error> {
-        Ok(self.facts.parameters.token(token).await?.map(|token| token.decimals))
-    }
-
     /// An account with its keys and what it holds, asked now; none if there is no such account.
     ///
     /// # Errors

@@ -106,7 +106,7 @@ async fn make(new: New) -> anyhow::Result<()> {
         match &money.asset {
             Asset::Ccd => funds.micro_ccd += money.units(None)?.units(),
             Asset::Token(id) => {
-                let decimals = chain.token_decimals(id).await?;
+                let decimals = chain.token(id).await?.map(|token| token.decimals);
                 funds = funds.token(id, money.units(decimals)?.units());
             }
         }

@@ -30,7 +30,7 @@ pub enum Flow {
     ///
     /// Where the server then fails, the payer has paid all the same: the failure carries the receipt
     /// in `PAYMENT-RESPONSE`, the payment is not taken again, and what to do about it is between
-    /// payer and seller.
+    /// payer and seller. Who hangs up after that has paid as well.
     Upfront,
 }
 

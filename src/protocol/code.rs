@@ -1,7 +1,8 @@
 //! The stable codes that say why a payment was refused or a request could not be served.
 //!
 //! One table: the code on the wire, a title for people, whether trying again can help. Each code
-//! has a page `ops/errors/<code>.md`, which a test checks.
+//! has a page `ops/errors/<code>.md`, which a test checks. Event logs hold codes: one that is given no
+//! more stays in the table.
 
 use std::fmt;
 use std::str::FromStr;
@@ -88,6 +89,8 @@ codes! {
     PreflightTokenPaused "preflight_token_paused" false "The token is paused";
     PreflightTokenNotAllowed "preflight_token_not_allowed" false "The token's allow list is without the payer or the recipient";
     PreflightTokenDenied "preflight_token_denied" false "The payer or the recipient is on the token's deny list";
+    // Given by nobody any more; stands in older logs.
+    PreflightTokenTransferRefused "preflight_token_transfer_refused" false "The token did not allow the transfer";
     IdentityRequired "identity_required" false "An identity proof is required and missing";
     IdentityStatementMismatch "identity_statement_mismatch" false "The identity proof states something else";
     IdentityChallengeMismatch "identity_challenge_mismatch" false "The identity proof was made for another request";
@@ -165,6 +168,13 @@ impl<'de> Deserialize<'de> for ReasonCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_that_older_logs_hold_is_still_read() {
+        let held = r#""preflight_token_transfer_refused""#;
+        let read: ReasonCode = serde_json::from_str(held).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), held, "and repeated as it was said");
+    }
 
     #[test]
     fn every_code_reads_back_from_its_own_text() {

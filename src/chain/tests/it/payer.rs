@@ -1,6 +1,6 @@
 //! A wallet pays, and the chain tells what it paid.
 
-use ccd402_app::ports::chain::{Chain, TransactionStatus};
+use ccd402_app::ports::chain::{AssetInfo, Chain, TransactionStatus};
 use ccd402_chain::payer::{Error, Transfer, Wallet};
 use ccd402_domain::{
     amount::Amount,
@@ -138,8 +138,9 @@ async fn decimals_come_from_the_chain_and_case_does_not_matter() {
     }
     assert_eq!(payer.balance(&"DKKR".parse().unwrap()).await.unwrap().units(), 0);
     let port = port(&chain).await;
-    assert_eq!(port.token_decimals("Dkkr").await.unwrap(), Some(2));
-    assert_eq!(port.token_decimals("NONE").await.unwrap(), None);
+    let told = Chain::token(&port, "Dkkr").await.unwrap();
+    assert_eq!(told, Some(AssetInfo { asset: Asset::Token("DKKR".to_owned()), decimals: 2 }));
+    assert_eq!(Chain::token(&port, "NONE").await.unwrap(), None);
 }
 
 #[tokio::test]
