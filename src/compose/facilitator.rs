@@ -36,7 +36,6 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     let (listen, public_url) = (options.listen, options.public_url.clone());
     let (access, wait) = (options.access, options.wait);
     let mut process = Process::open(options).await?;
-    access.must_have_a_key(&process.keys)?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; is it taken?"))?;

@@ -68,6 +68,21 @@ impl Log {
         }
     }
 
+    /// Whether a secret is the one that all have who use it.
+    ///
+    /// # Errors
+    /// Where it cannot be asked.
+    pub(crate) async fn shares_secret(
+        &self,
+        name: &str,
+        fingerprint: &[u8; 32],
+    ) -> anyhow::Result<bool> {
+        match self {
+            Self::Sled(_) => Ok(true),
+            Self::Postgres(log, _) => Ok(log.shares_secret(name, fingerprint).await?),
+        }
+    }
+
     /// Where it ends.
     pub(crate) fn head(&self) -> Position {
         *self.port().head().borrow()

@@ -21,6 +21,7 @@ use ccd402_store::sqlite::SqliteReadModel;
 use ccd402_workers::follower::{Follower, Status};
 use ccd402_workers::lease::Leasing;
 use ccd402_workers::listener::Listener;
+use ccd402_workers::projector::Projector;
 use ccd402_workers::queue::Worked;
 use chrono::TimeDelta;
 use tokio::sync::watch;
@@ -82,13 +83,16 @@ impl Process {
         let log = open_log(&options).await?;
         let since = log.head();
         let keys = Keys::load(log.port(), Arc::new(SystemClock)).await?;
+        if options.role != Role::Work {
+            options.access.must_have_a_key(&keys)?;
+        }
         let facilitator = facilitator(&log, &options).await?;
         let queue = jobs::open(options.queue_url.as_deref(), &options.data_dir).await?;
         let read_model = SqliteReadModel::open(&options.data_dir).await;
         let model = Arc::new(read_model.clone());
         let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
         let parts = webhooks::Parts {
-            log: log.port(),
+            log: &log,
             queue: queue.clone(),
             data_dir: &options.data_dir,
             public_url: options.public_url.as_ref(),
@@ -98,7 +102,6 @@ impl Process {
         let (follower, status) = Follower::new(Arc::clone(&facilitator));
         let work = Work {
             facilitator: Arc::clone(&facilitator),
-            reads: Arc::clone(&reads),
             queue: queue.clone(),
             deliveries: (dispatcher, handler),
             jobs: options.jobs,
@@ -139,6 +142,9 @@ impl Process {
                 stop.run_until_cancelled_owned(checks).await.unwrap_or(Ok(()))
             });
         }
+        // A read model in a file is this process's alone.
+        let projector = Projector::new(Arc::clone(&self.reads));
+        self.tasks.spawn(|stop| projector.run(stop));
         self.tasks.spawn_watch(sponsors::watch(Arc::clone(&self.facilitator)));
         self.tasks.spawn_watch(health::report(self.follower.clone(), self.health.clone()));
         let parts = ready::Parts {

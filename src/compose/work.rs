@@ -1,4 +1,4 @@
-//! What goes on between calls: blocks are followed, jobs derived and run, the read model kept.
+//! What goes on between calls: blocks are followed, jobs derived and run, webhooks told.
 //!
 //! Of several processes one does each of these under a lease, but for running jobs, which all do.
 
@@ -7,13 +7,11 @@ use std::sync::Arc;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::ports::lease::{Fence, LeaseName};
 use ccd402_app::ports::queue::{JobKind, JobQueue};
-use ccd402_app::reads::Reads;
 use ccd402_workers::dispatcher::{Dispatcher, Options as DispatcherOptions};
 use ccd402_workers::error::Error;
 use ccd402_workers::follower::Follower;
 use ccd402_workers::jobs::Registered;
 use ccd402_workers::lease::Leasing;
-use ccd402_workers::projector::Projector;
 use ccd402_workers::queue::Worked;
 use ccd402_workers::runner::Runner;
 use ccd402_workers::webhooks::WebhookDispatcher;
@@ -25,7 +23,6 @@ use crate::compose::tasks::Tasks;
 /// What is worked with.
 pub(crate) struct Work {
     pub(crate) facilitator: Arc<Facilitator>,
-    pub(crate) reads: Arc<Reads>,
     pub(crate) queue: Arc<dyn Worked>,
     /// Who finds what webhooks are to be told, and who tells it.
     pub(crate) deliveries: (WebhookDispatcher, Registered),
@@ -35,7 +32,7 @@ pub(crate) struct Work {
 impl Work {
     /// Begins all of it.
     pub(crate) fn begin(self, tasks: &mut Tasks, leasing: &Leasing, follower: Follower) {
-        let Self { facilitator, reads, queue, deliveries: (teller, delivering), jobs } = self;
+        let Self { facilitator, queue, deliveries: (teller, delivering), jobs } = self;
         let port: Arc<dyn JobQueue> = queue.clone();
         let mut handlers = jobs::handlers(&facilitator, &port, &jobs);
         handlers.insert(JobKind::DeliverWebhook, delivering);
@@ -61,9 +58,6 @@ impl Work {
             };
             leases.while_held(LeaseName::new("webhooks"), stop, tell).await
         });
-
-        let projector = Projector::new(reads);
-        tasks.spawn(|stop| projector.run(stop));
     }
 }
 

@@ -15,6 +15,7 @@ mod open;
 mod read;
 mod rows;
 mod schema;
+mod secret;
 mod status;
 mod tailer;
 mod writer;
