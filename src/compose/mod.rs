@@ -10,6 +10,7 @@ mod ops;
 mod options;
 mod process;
 mod ready;
+mod relay;
 pub mod sponsors;
 mod tasks;
 pub mod wallet;
