@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::sled::IVec;
 use async_trait::async_trait;
+use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{
     Append, AppendError, CheckError, Checked, EventLog, Position, READ_EVENTS_MAX, ReadError,
     Recorded, StreamId, Waiting,
@@ -15,7 +16,7 @@ use ccd402_protocol::network::NetworkId;
 use tokio::sync::watch;
 
 use crate::draft::{Draft, Tip};
-use crate::prepare::Call;
+use crate::prepare::{Call, must_be_unfenced};
 use crate::waits::Waits;
 use crate::{check, read};
 
@@ -49,7 +50,12 @@ impl MemoryLog {
 
 #[async_trait]
 impl EventLog for MemoryLog {
-    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
+    async fn append_under(
+        &self,
+        fence: Option<&Fence>,
+        appends: Vec<Append>,
+    ) -> Result<Position, AppendError> {
+        must_be_unfenced(fence)?;
         let call = Call::new(appends)?;
         let mut kept = self.kept();
         let Kept { table, tip } = &mut *kept;

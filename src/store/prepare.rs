@@ -4,6 +4,7 @@
 //! what the log holds.
 
 use ::sled::IVec;
+use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{
     APPEND_BYTES_MAX, APPEND_EVENTS_MAX, ATTACHMENT_BYTES_MAX, Append, AppendError,
     EVENT_BYTES_MAX, StreamId, releases_attachment,
@@ -24,6 +25,8 @@ const STREAM_BYTES_MAX: usize = 200;
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) appends: Vec<Prepared>,
+    /// Under which lease it happens, if under one.
+    pub(crate) fence: Option<Fence>,
     /// What it weighs in a queue.
     pub(crate) bytes: usize,
 }
@@ -69,7 +72,7 @@ impl Call {
         if bytes > APPEND_BYTES_MAX {
             return too_large(format!("{bytes} bytes in one append"));
         }
-        Ok(Self { appends, bytes })
+        Ok(Self { appends, fence: None, bytes })
     }
 }
 
@@ -143,6 +146,11 @@ pub(crate) fn check_name(stream: &StreamId) -> Result<(), AppendError> {
         return Err(AppendError::TooLarge(rule));
     }
     Ok(())
+}
+
+/// A log that one process has to itself gives no leases: whoever shows one means another log.
+pub(crate) fn must_be_unfenced(fence: Option<&Fence>) -> Result<(), AppendError> {
+    fence.map_or(Ok(()), |fence| Err(AppendError::Fenced(fence.lease.clone())))
 }
 
 fn too_large<T>(what: String) -> Result<T, AppendError> {

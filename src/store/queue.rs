@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{APPEND_BYTES_MAX, Append, AppendError, Position};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -65,8 +66,12 @@ impl Queue {
     }
 
     /// Hands an append over and waits for it. It happens even if nobody waits any more.
-    pub(crate) async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
-        let call = Call::new(appends)?;
+    pub(crate) async fn append(
+        &self,
+        fence: Option<Fence>,
+        appends: Vec<Append>,
+    ) -> Result<Position, AppendError> {
+        let call = Call { fence, ..Call::new(appends)? };
         let bytes = call.bytes;
         if !self.reserve(bytes) {
             return Err(AppendError::Busy);

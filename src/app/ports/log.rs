@@ -18,6 +18,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::ports::lease::{Fence, LeaseName};
+
 /// Largest event, as JSON.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Largest attachment.
@@ -197,6 +199,9 @@ pub enum AppendError {
     /// An event, an attachment or a batch over its bound.
     #[error("over a bound of the log: {0}")]
     TooLarge(String),
+    /// Another process has taken the lease over. What was done under it is that one's to do.
+    #[error("another process has taken over the lease {0}")]
+    Fenced(LeaseName),
     /// More appends wait than the log takes. Try again later.
     #[error("the log has too much waiting")]
     Busy,
@@ -245,7 +250,17 @@ pub trait EventLog: Send + Sync {
     /// Appends all of it or nothing, durably, and returns the position of the last event.
     ///
     /// Appending the very events again that stand at the expected place already is success.
-    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError>;
+    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
+        self.append_under(None, appends).await
+    }
+
+    /// As [`EventLog::append`], unless the lease was taken over: then nothing is appended. A log that
+    /// gives no leases refuses every fence.
+    async fn append_under(
+        &self,
+        fence: Option<&Fence>,
+        appends: Vec<Append>,
+    ) -> Result<Position, AppendError>;
 
     /// Events of a stream after a version, oldest first, at most [`READ_EVENTS_MAX`].
     async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError>;

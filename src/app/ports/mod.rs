@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod clock;
+pub mod lease;
 pub mod log;
 pub mod queue;
 pub mod read_model;

@@ -222,6 +222,9 @@ pub enum ReadModelError {
     /// Its file is not what it should be: it must be built again.
     #[error("the read model is damaged: {0}")]
     Damaged(String),
+    /// Another process writes it: this one's lease was taken over, or it has none.
+    #[error("another process writes the read model")]
+    Fenced,
     /// It cannot be read or written now.
     #[error("the read model cannot be used: {0}")]
     Failed(String),

@@ -9,6 +9,7 @@ use ccd402_app::ports::log::{AppendError, Position};
 use sqlx::{Connection as _, PgConnection};
 
 use super::facts::{self, Facts, Questions};
+use super::lease;
 use super::rows::{self, Written};
 use super::status::Known;
 use crate::draft::{Draft, Tip};
@@ -45,6 +46,7 @@ pub(super) async fn settle(
     let mut transaction = db.begin_with(BEGIN).await?;
     let head = lock_head(&mut transaction).await?;
     known.check(head)?;
+    let epochs = lease::epochs(&mut transaction, calls).await?;
     let facts = match ahead {
         Some(facts) if facts.tip == head => facts,
         _ => Facts::fetch(&mut transaction, &questions, calls.iter()).await?,
@@ -53,7 +55,11 @@ pub(super) async fn settle(
         return Err(Error::damaged(head.position, "the head moved while it was locked"));
     }
     let mut draft = Draft::new(&facts.table, head, owned.len());
-    let outcomes = owned.into_iter().map(|call| draft.admit(call)).collect::<Result<_, _>>()?;
+    let admit = |call: Call| match epochs.must_be_newest(call.fence.as_ref()) {
+        Ok(()) => draft.admit(call),
+        Err(fenced) => Ok(Err(fenced)),
+    };
+    let outcomes = owned.into_iter().map(admit).collect::<Result<_, _>>()?;
     let written = if draft.is_empty() {
         transaction.rollback().await?;
         Written { tip: head, events: Vec::new(), counts: Vec::new() }

@@ -3,12 +3,13 @@
 //!
 //! The database decides: the head's row is locked by whoever appends, and moves in the transaction of
 //! its events, so positions have no gap and no reader misses one. What a replica keeps in memory is
-//! how far it has seen. Who may hold a lease, and what to do about lost ones, is not decided here.
+//! how far it has seen. Leases lie beside it; what is done under them is not decided here.
 
 mod batch;
 mod connect;
 mod facts;
 pub mod import;
+mod lease;
 mod number;
 mod open;
 mod read;
@@ -20,6 +21,8 @@ mod writer;
 
 #[cfg(test)]
 mod import_tests;
+#[cfg(test)]
+mod lease_tests;
 #[cfg(test)]
 mod load_tests;
 #[cfg(test)]
@@ -37,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{
     Append, AppendError, CheckError, Checked, EventLog, Position, READ_EVENTS_MAX, ReadError,
     Recorded, StreamId, Waiting,
@@ -48,6 +52,7 @@ use sqlx::postgres::PgPool;
 use tokio::sync::watch;
 
 use self::connect::retry;
+pub use self::lease::PostgresLeases;
 pub use self::schema::{Migrated, migrate};
 use self::status::Status;
 use crate::error::Error;
@@ -148,8 +153,12 @@ impl PostgresLog {
 #[async_trait]
 impl EventLog for PostgresLog {
     /// An append that was handed over happens even if its caller stops waiting for it.
-    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
-        self.shared.queue.append(appends).await
+    async fn append_under(
+        &self,
+        fence: Option<&Fence>,
+        appends: Vec<Append>,
+    ) -> Result<Position, AppendError> {
+        self.shared.queue.append(fence.cloned(), appends).await
     }
 
     async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError> {

@@ -13,7 +13,12 @@ use super::connect;
 use crate::error::Error;
 
 /// Number, name and statements of each, in their order.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "log", include_str!("migrations/0001_log.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "log", include_str!("migrations/0001_log.sql")),
+    (2, "lease", include_str!("migrations/0002_lease.sql")),
+];
+
+const COMPATIBLE_SINCE: &str = "SELECT since FROM log_compatible WHERE id = 1";
 
 /// How often to look again where another process migrates at the same time.
 const TRIES_MAX: u32 = 20;
@@ -67,14 +72,18 @@ async fn run(pool: &PgPool) -> Result<(), Error> {
     }
 }
 
-/// Checks that the schema is the one that this program needs.
+/// Checks that the schema is the one that this program needs, or a newer one that it can live with.
 pub(super) async fn check(db: &mut PgConnection) -> Result<(), Error> {
     let (found, newest) = (applied(db).await?, newest());
     if found < newest {
         return Err(Error::SchemaOld { found, needed: newest });
     }
-    if found > newest {
+    let since: i64 = sqlx::query_scalar(COMPATIBLE_SINCE).fetch_one(db).await?;
+    if since > newest {
         return Err(Error::SchemaNew { found, known: newest });
+    }
+    if found > newest {
+        tracing::warn!(found, known = newest, "the database's schema is a newer program's");
     }
     Ok(())
 }
@@ -98,7 +107,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect())
 }
 
-fn newest() -> i64 {
+pub(super) fn newest() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
 }
 

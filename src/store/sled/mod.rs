@@ -28,6 +28,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{
     Append, AppendError, CheckError, Checked, EventLog, Position, READ_EVENTS_MAX, ReadError,
     Recorded, StreamId, Waiting,
@@ -39,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::envelope::Chain;
 use crate::error::Error;
+use crate::prepare::must_be_unfenced;
 use crate::queue::{Load, Queue};
 use crate::tail::Tail;
 use crate::waits::Waits;
@@ -233,8 +235,13 @@ impl Shared {
 #[async_trait]
 impl EventLog for SledLog {
     /// An append that was handed over happens even if its caller stops waiting for it.
-    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
-        self.shared.queue.append(appends).await
+    async fn append_under(
+        &self,
+        fence: Option<&Fence>,
+        appends: Vec<Append>,
+    ) -> Result<Position, AppendError> {
+        must_be_unfenced(fence)?;
+        self.shared.queue.append(None, appends).await
     }
 
     async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError> {

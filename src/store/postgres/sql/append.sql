@@ -1,8 +1,7 @@
 -- Everything that a batch writes but what it removes, in one step. Returns where the log ends now,
 -- beside no tenant, and how many wait of each tenant that the batch has changed.
 --
--- The head is locked by now and at $18; were it elsewhere, no row would come back for it. A lease's
--- epoch can be checked in the same place.
+-- The head is locked by now and at $18; were it elsewhere, no row would come back for it.
 WITH appended AS (
     INSERT INTO log_event (position, id, stream, version, line)
     SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::bigint[], $5::bytea[])

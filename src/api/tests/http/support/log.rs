@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{
     Append, AppendError, CheckError, Checked, EventLog, Position, ReadError, Recorded, StreamId,
     Waiting,
@@ -76,11 +77,15 @@ impl WatchedLog {
 
 #[async_trait]
 impl EventLog for WatchedLog {
-    async fn append(&self, appends: Vec<Append>) -> Result<Position, AppendError> {
+    async fn append_under(
+        &self,
+        fence: Option<&Fence>,
+        appends: Vec<Append>,
+    ) -> Result<Position, AppendError> {
         match self.fault() {
             Fault::Broken => Err(AppendError::Broken("/secret/path: no space left".to_owned())),
             Fault::Busy => Err(AppendError::Busy),
-            Fault::None | Fault::Unreadable => self.inner.append(appends).await,
+            Fault::None | Fault::Unreadable => self.inner.append_under(fence, appends).await,
         }
     }
 
