@@ -12,7 +12,7 @@ use ccd402_app::ports::log::{Position, Recorded};
 use ccd402_app::ports::read_model::{Checkpoint, ReadModelError, Rebuild, Rows};
 use sqlx::PgConnection;
 
-use super::connection::{Writer, to_index};
+use super::connection::{Writer, advise, to_index};
 use super::failure::{Again, Failure, retry};
 use super::fence::Held;
 use super::schema::Build;
@@ -77,9 +77,7 @@ impl Beside {
             // It is not left behind, however long this takes.
             catalog::move_to(&mut connection, &self.build, self.checkpoint).await?;
         }
-        for statement in self.build.analyze() {
-            catalog::execute(&mut connection, statement).await?;
-        }
+        advise(&mut connection, self.build.analyze()).await?;
         self.writer.put_back(connection);
         Ok(())
     }
@@ -100,6 +98,7 @@ impl Beside {
 async fn create(writer: &mut Writer, build: &Build, held: Option<&Held>) -> Result<(), Failure> {
     let mut connection = writer.take().await?;
     catalog::create(&mut connection, build, BEGINNING, held).await?;
+    advise(&mut connection, build.advise()).await?;
     writer.put_back(connection);
     Ok(())
 }

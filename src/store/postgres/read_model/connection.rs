@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgConnection};
 
 use super::failure::Failure;
-use super::view::{ANSWER_MAX, READERS};
+use super::view::ANSWER_MAX;
 use crate::error::Error;
 use crate::postgres::{Options, connect};
 
@@ -28,8 +28,12 @@ const WRITING: [&str; 3] =
 /// What is built is made durable once it is whole: with the commit that has it read.
 const BUILDING: [&str; 1] = ["SET synchronous_commit = off"];
 const INDEXING: [&str; 2] = ["SET statement_timeout = 0", "SET maintenance_work_mem = '256MB'"];
+/// A page is read in the order of an index, up to where it ends; the planner, which may believe that
+/// hardly any row fits, would rather sort all of them.
+const LISTING: [&str; 3] =
+    ["SET enable_sort = off", "SET enable_seqscan = off", "SET enable_bitmapscan = off"];
 /// Compiling a question costs more than its answer.
-const READING: [&str; 1] = ["SET jit = off"];
+const COUNTING: [&str; 1] = ["SET jit = off"];
 
 /// A connection of a writer's own, made where there is none; one on which anything failed, or was
 /// cut off, is not used again.
@@ -50,9 +54,9 @@ impl Writer {
             return Ok(connection);
         }
         let mut connection = connect::connect(&self.options).await?;
-        advise(&mut connection, &WRITING).await?;
+        advise(&mut connection, WRITING).await?;
         if self.is_building {
-            advise(&mut connection, &BUILDING).await?;
+            advise(&mut connection, BUILDING).await?;
         }
         Ok(connection)
     }
@@ -62,14 +66,26 @@ impl Writer {
     }
 }
 
-/// Connections for questions; made as they are needed.
-pub(super) fn readers(options: &Options) -> Result<PgPool, Error> {
-    let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_MAX);
-    let pool = pool.after_connect(|connection, _| {
+/// Connections for lists; made as they are needed.
+pub(super) fn to_list(options: &Options, max: u32) -> Result<PgPool, Error> {
+    to_read(options, max, LISTING.to_vec())
+}
+
+/// Connections for statistics, which may take long: lists do not wait for them.
+pub(super) fn to_count(options: &Options, max: u32) -> Result<PgPool, Error> {
+    to_read(options, max, COUNTING.to_vec())
+}
+
+fn to_read(options: &Options, max: u32, advice: Vec<&'static str>) -> Result<PgPool, Error> {
+    let pool = PgPoolOptions::new().max_connections(max).acquire_timeout(CONNECT_MAX);
+    let pool = pool.after_connect(move |connection, _| {
+        let advice = advice.clone();
         Box::pin(async move {
             connect::set_up(connection).await?;
+            // A lock that is waited for is part of the answer's time.
+            sqlx::raw_sql("SET lock_timeout = 0").execute(&mut *connection).await?;
             limit(connection, ANSWER_MAX).await?;
-            advise(connection, &READING).await
+            advise(connection, advice).await
         })
     });
     Ok(pool.connect_lazy_with(connect::parse(&options.url)?))
@@ -93,7 +109,7 @@ pub(super) async fn holding(options: &PgConnectOptions) -> Result<PgConnection, 
 
 /// Lets statements take as long as it takes to make an index.
 pub(super) async fn to_index(connection: &mut PgConnection) -> Result<(), Failure> {
-    Ok(advise(connection, &INDEXING).await?)
+    Ok(advise(connection, INDEXING).await?)
 }
 
 async fn limit(connection: &mut PgConnection, max: Duration) -> Result<(), sqlx::Error> {
@@ -102,13 +118,15 @@ async fn limit(connection: &mut PgConnection, max: Duration) -> Result<(), sqlx:
     Ok(())
 }
 
-/// Sets what an engine may refuse to.
-async fn advise(
+/// Says what an engine may refuse.
+pub(super) async fn advise(
     connection: &mut PgConnection,
-    settings: &[&'static str],
+    statements: impl IntoIterator<Item = impl Into<String>>,
 ) -> Result<(), sqlx::Error> {
-    for setting in settings {
-        match sqlx::raw_sql(*setting).execute(&mut *connection).await {
+    for statement in statements {
+        // Made of constants, and the name of a build.
+        let statement = sqlx::AssertSqlSafe(statement.into());
+        match sqlx::raw_sql(statement).execute(&mut *connection).await {
             Err(error) if error.as_database_error().is_none() => return Err(error),
             Ok(_) | Err(_) => {}
         }

@@ -5,7 +5,7 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::codec;
 use super::failure::Failure;
-use super::schema::{Build, COLUMNS};
+use super::schema::{Build, COLUMNS, TIME_OF_ALL};
 use super::view::{Question, View};
 use crate::flat::{int, nanos};
 
@@ -38,13 +38,14 @@ impl List<'_> {
     pub(super) fn push(&self, query: &mut QueryBuilder<Postgres>, build: &Build) {
         let (columns, table) = (COLUMNS.join(", "), build.table("verifications"));
         query.push(format_args!("SELECT {columns} FROM {table} WHERE "));
-        push_filter(query, self.filter);
+        let at = push_filter(query, self.filter);
         if let Some(place) = self.after {
-            query.push(" AND (requested_at, number) < (").push_bind(nanos(place.requested_at));
-            query.push(", ").push_bind(int(place.number)).push(")");
+            query.push(format_args!(" AND ({at}, number) < ("));
+            query.push_bind(nanos(place.requested_at)).push(", ");
+            query.push_bind(int(place.number)).push(")");
         }
         let limit = self.max() + 1;
-        query.push(format_args!(" ORDER BY requested_at DESC, number DESC LIMIT {limit}"));
+        query.push(format_args!(" ORDER BY {at} DESC, number DESC LIMIT {limit}"));
     }
 }
 
@@ -54,13 +55,14 @@ enum Value {
     Bytes(Vec<u8>),
 }
 
-/// The condition of a filter.
+/// The condition of a filter, and how the time is called in it.
 ///
 /// The part that leaves the fewest rows stands bare, so that its index is taken, in whose order the
-/// page is; the others are hidden from the planner, which may know nothing of the rows yet, behind
-/// an operator. A tenant and a status have an index together: where keys are required, each question
-/// names a tenant.
-pub(super) fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+/// page is; the others are hidden from the planner behind an operator, and so is the index of all
+/// rows where there is a better one. What the planner knows of the rows is of no weight then: it may
+/// be nothing, or old. A tenant and a status have an index together: where keys are required, each
+/// question names a tenant.
+pub(super) fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) -> &'static str {
     let text = |text: String| Value::Text(text);
     let transaction = filter.transaction.map(|hash| Value::Bytes(hash.as_bytes().to_vec()));
     let resource = filter.resource.as_ref().map(|url| Value::Bytes(url.as_bytes().to_vec()));
@@ -87,9 +89,11 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
             Value::Bytes(bytes) => query.push_bind(bytes),
         };
     }
+    let at = if bare.is_none() { TIME_OF_ALL } else { "requested_at" };
     for (sign, time) in [(">=", filter.from), ("<", filter.to)] {
         if let Some(time) = time {
-            query.push(format_args!(" AND requested_at {sign} ")).push_bind(nanos(time));
+            query.push(format_args!(" AND {at} {sign} ")).push_bind(nanos(time));
         }
     }
+    at
 }

@@ -23,7 +23,17 @@ mod view;
 mod write;
 
 #[cfg(test)]
+mod load_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod same_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;
+#[cfg(test)]
+mod versions_tests;
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -57,6 +67,10 @@ use super::{Options, connect};
 
 /// Longest that one try of writing may take.
 const WRITE_MAX: Duration = Duration::from_secs(30);
+/// Lists that are read at once.
+const LISTERS: u32 = 4;
+/// Statistics that are counted at once.
+const COUNTERS: u32 = 2;
 
 /// The read model in a database, as one replica sees it. Clones are handles of the same replica.
 #[derive(Clone)]
@@ -73,8 +87,8 @@ struct Shared {
     held: StdMutex<Option<Held>>,
     /// One at a time writes what is read.
     writer: Mutex<Writer>,
-    readers: Readers,
-    questions: PgPool,
+    listers: Readers,
+    counters: Readers,
     own: PgPool,
     /// Has the looker look now.
     hint: Arc<Notify>,
@@ -94,23 +108,26 @@ impl PostgresReadModel {
     /// As a program whose projection has that version.
     async fn open_version(options: &Options, version: u32) -> Result<Self, Error> {
         let connect_options = connect::parse(&options.url).map_err(Failure::from)?;
-        let questions = connection::readers(options).map_err(Failure::from)?;
+        let retry_max = options.retry_max;
+        let readers = |pool| Readers::new(pool, version, retry_max);
+        let listers = connection::to_list(options, LISTERS).map_err(Failure::from)?;
+        let counters = connection::to_count(options, COUNTERS).map_err(Failure::from)?;
         let own = connection::own(options).map_err(Failure::from)?;
         let shared = Arc::new(Shared {
             version,
-            retry_max: options.retry_max,
+            retry_max,
             known: Known::new(),
             held: StdMutex::default(),
             writer: Mutex::new(Writer::new(connect_options.clone(), false)),
-            readers: Readers::new(questions.clone(), version, options.retry_max),
+            listers: readers(listers),
+            counters: readers(counters),
             options: connect_options,
-            questions,
             own,
             hint: Arc::default(),
             removals: StdMutex::default(),
         });
         let look = || async { Ok(shared.look().await?) };
-        retry(options.retry_max, look).await?;
+        retry(retry_max, look).await?;
         tokio::spawn(looker::run(Arc::downgrade(&shared), options.poll));
         Ok(Self { shared })
     }
@@ -133,7 +150,8 @@ impl PostgresReadModel {
         while removals.join_next().await.is_some() {}
         *self.shared.lock_held() = None;
         self.shared.known.close();
-        self.shared.questions.close().await;
+        self.shared.listers.close().await;
+        self.shared.counters.close().await;
         self.shared.own.close().await;
         self.look_soon();
     }
@@ -264,21 +282,21 @@ impl ReadModel for PostgresReadModel {
     async fn list(&self, filter: &Filter, after: Option<Place>, max: usize) -> Result<Page, Error> {
         let shared = &*self.shared;
         let list = List { filter, after, max };
-        let listed = shared.readers.answer(&list, |build| shared.known.is_refused(build)).await;
+        let listed = shared.listers.answer(&list, |build| shared.known.is_refused(build)).await;
         shared.judge(listed).await
     }
 
     async fn stats(&self, filter: &Filter, step: Step) -> Result<Stats, Error> {
         let shared = &*self.shared;
         let count = Count { filter, step };
-        let counted = shared.readers.answer(&count, |build| shared.known.is_refused(build)).await;
+        let counted = shared.counters.answer(&count, |build| shared.known.is_refused(build)).await;
         shared.judge(counted).await
     }
 
     async fn resources(&self, skip: u64, max: usize) -> Result<Shelf, Error> {
         let shared = &*self.shared;
         let part = Part { skip, max };
-        let read = shared.readers.answer(&part, |build| shared.known.is_refused(build)).await;
+        let read = shared.listers.answer(&part, |build| shared.known.is_refused(build)).await;
         shared.judge(read).await
     }
 

@@ -17,8 +17,6 @@ use super::failure::{Failure, retry};
 use super::schema::Build;
 use crate::error::Error;
 
-/// Questions that are answered at once.
-pub(super) const READERS: u32 = 4;
 /// Longest that a question waits for its turn.
 const TURN_MAX: Duration = Duration::from_secs(5);
 /// Longest that the answer to one may take.
@@ -30,7 +28,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// Everything that is asked sees the same rows.
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Who answers questions.
+/// Who answers questions of one kind: as many at once as there are connections.
 pub(super) struct Readers {
     pool: PgPool,
     turns: Semaphore,
@@ -57,7 +55,7 @@ pub(super) trait Question: Sync {
 
 impl Readers {
     pub(super) fn new(pool: PgPool, version: u32, retry_max: Duration) -> Self {
-        let turns = Semaphore::new(READERS as usize);
+        let turns = Semaphore::new(pool.options().get_max_connections() as usize);
         Self { pool, turns, version, retry_max }
     }
 
@@ -70,6 +68,22 @@ impl Readers {
         let turn = tokio::time::timeout(TURN_MAX, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(ReadModelError::Busy) };
         retry(self.retry_max, || self.try_answer(question, &is_refused)).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A connection as questions are asked by.
+    #[cfg(test)]
+    pub(super) async fn connection(&self) -> sqlx::pool::PoolConnection<Postgres> {
+        self.pool.acquire().await.unwrap()
+    }
+
+    /// How many more questions could be answered now.
+    #[cfg(test)]
+    pub(super) fn turns_left(&self) -> usize {
+        self.turns.available_permits()
     }
 
     async fn try_answer<Q: Question>(
