@@ -68,7 +68,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         shutdown.run_until_cancelled(self.dispatch()).await.unwrap_or(Ok(()))
     }
 

@@ -55,7 +55,7 @@ impl WebhookDispatcher {
     ///
     /// # Errors
     /// Where the log fails.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut dispatch = Dispatch::begin(Arc::clone(&self.webhooks)).await.map_err(failed)?;
         let worked = tokio::select! {
             () = shutdown.cancelled() => Ok(()),

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::measure;
 use crate::ports::chain::{ChainError, FinalizedBlock};
+use crate::ports::lease::Fence;
 use crate::ports::log::{APPEND_EVENTS_MAX, Append, AppendError, StreamId, claim_of};
 
 /// Empty blocks after which the follower notes its height all the same. A crash then asks for these
@@ -41,6 +42,23 @@ impl Facilitator {
         }))
     }
 
+    /// The same, for whoever begins to follow: others may have followed up to there.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn begin_to_follow(&self) -> Result<Option<BlockRef>, Error> {
+        let followed = self.followed().await?;
+        if let Some(block) = followed {
+            self.recent.must_have_seen(block);
+        }
+        Ok(followed)
+    }
+
+    /// Looks at a block that another process applies: what is in it is known here, too.
+    pub fn watch(&self, block: &FinalizedBlock) {
+        self.recent.insert(block);
+    }
+
     /// Applies a block; `previous` is the one before it, if it was applied.
     ///
     /// # Errors
@@ -48,6 +66,19 @@ impl Facilitator {
     /// log otherwise. The block must be applied again then.
     pub async fn follow(
         &self,
+        block: &FinalizedBlock,
+        previous: Option<BlockRef>,
+    ) -> Result<usize, Error> {
+        self.follow_under(None, block, previous).await
+    }
+
+    /// The same, under a lease, if under one: once somebody else has taken it, nothing is appended.
+    ///
+    /// # Errors
+    /// As [`Facilitator::follow`].
+    pub async fn follow_under(
+        &self,
+        fence: Option<&Fence>,
         block: &FinalizedBlock,
         previous: Option<BlockRef>,
     ) -> Result<usize, Error> {
@@ -62,7 +93,7 @@ impl Facilitator {
                 return Ok(0);
             }
             appends.extend(self.checkpoint(block.block).await?);
-            let appended = self.append_block(appends).await;
+            let appended = self.append_block(fence, appends).await;
             // Also after a conflict: a part may have been appended.
             decided.iter().for_each(|found| self.wakeups.wake(found.id));
             match appended {
@@ -84,10 +115,14 @@ impl Facilitator {
 
     /// One batch, the checkpoint last. Only a block that decides more than the log takes at once is
     /// split: what a crash cuts off then is decided when the block is applied again.
-    async fn append_block(&self, mut appends: Vec<Append>) -> Result<(), AppendError> {
+    async fn append_block(
+        &self,
+        fence: Option<&Fence>,
+        mut appends: Vec<Append>,
+    ) -> Result<(), AppendError> {
         while !appends.is_empty() {
             let rest = appends.split_off(appends.len().min(APPENDS_MAX));
-            self.log.append(appends).await?;
+            self.log.append_under(fence, appends).await?;
             appends = rest;
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! API keys: made, taken back, listed, and looked up for each request.
 //!
 //! All keys are in memory, read from the log at the start and changed by each append before its
-//! caller is told: a key that was revoked is refused from the next request on. One process writes a
-//! log; keys that another one appends to it are not seen. How often a key calls is not counted here.
+//! caller is told: a key that was revoked is refused from the next request on. What another process
+//! does to a key counts once this one has heard of it. How often a key calls is not counted here.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::ports::clock::Clock;
-use crate::ports::log::{Append, AppendError, EventLog, KEYS_PREFIX, StreamId};
+use crate::ports::log::{Append, AppendError, EventLog, KEYS_PREFIX, Recorded, StreamId};
 
 /// Most keys, revoked ones included.
 pub const KEYS_MAX: usize = 10_000;
@@ -131,6 +131,21 @@ impl Keys {
     /// A fault of ours. A key that is not there is a rejection.
     pub async fn revoke(&self, id: KeyId) -> Result<Result<Arc<Key>, Rejection>, Error> {
         self.execute(id, Command::Revoke { now: self.0.clock.now() }).await
+    }
+
+    /// Takes in an event that somebody has appended; this process, maybe.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn heard(&self, recorded: &Recorded) -> Result<(), Error> {
+        if !recorded.stream.as_str().starts_with(KEYS_PREFIX) {
+            return Ok(());
+        }
+        let all = self.0.log.read_stream(&recorded.stream, 0).await?;
+        if let Some(key) = Key::fold(all.iter().map(|recorded| &recorded.event))? {
+            self.0.keep(key);
+        }
+        Ok(())
     }
 
     /// As a task of its own: a caller who goes away must not come between log and memory.

@@ -19,6 +19,7 @@ pub mod facilitator;
 mod facts;
 pub mod feed;
 mod follow;
+mod heard;
 pub mod idempotency;
 pub mod keys;
 pub mod list;

@@ -52,6 +52,15 @@ impl RecentTransactions {
         inner.forget(block.block.time - AGE_MAX);
     }
 
+    /// Somebody else has followed up to this block: what was seen before it and not since is not
+    /// known to have been met by anybody here.
+    pub(crate) fn must_have_seen(&self, followed: BlockRef) {
+        let mut inner = self.lock();
+        if inner.blocks.back().is_some_and(|(last, _)| last.height < followed.height) {
+            *inner = Inner::default();
+        }
+    }
+
     /// A transaction, if it is among them.
     #[must_use]
     pub(crate) fn get(&self, hash: TransactionHash) -> Option<FinalizedTransaction> {
@@ -125,6 +134,17 @@ mod tests {
         assert!(recent.get(TransactionHash::from_bytes([1; 32])).is_none());
         assert!(recent.get(TransactionHash::from_bytes([2; 32])).is_some());
         assert!(!recent.covers(at(1_000)));
+    }
+
+    #[test]
+    fn what_another_followed_and_was_not_seen_here_is_not_covered() {
+        let recent = RecentTransactions::default();
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        recent.insert(&block(1, 1_000, &[1]));
+        recent.must_have_seen(block(1, 1_000, &[]).block);
+        assert!(recent.covers(at(1_005)));
+        recent.must_have_seen(block(2, 1_010, &[]).block);
+        assert!(!recent.covers(at(1_005)) && recent.last().is_none());
     }
 
     #[test]

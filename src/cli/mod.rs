@@ -21,6 +21,7 @@ pub mod serve;
 pub mod simchain;
 pub mod wallet;
 pub mod webhooks;
+pub mod work;
 
 use std::process::ExitCode;
 
@@ -59,13 +60,16 @@ enum Command {
     Wallet(wallet::Args),
     Webhooks(Box<webhooks::Args>),
     Serve(Box<serve::Args>),
+    Work(Box<work::Args>),
 }
 
 impl Command {
     /// What is logged where `CCD402_LOG` says nothing: servers tell what they do, tools only trouble.
     fn log_filter(&self) -> &'static str {
         match self {
-            Self::Serve(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => "info",
+            Self::Serve(_) | Self::Work(_) | Self::Gate(_) | Self::Dev(_) | Self::Simchain(_) => {
+                "info"
+            }
             Self::Completions(_)
             | Self::Config(_)
             | Self::Demo(_)
@@ -103,6 +107,7 @@ impl Command {
             Self::Wallet(args) => wallet::run(args).await,
             Self::Webhooks(args) => webhooks::run(*args).await,
             Self::Serve(args) => serve::run(*args).await,
+            Self::Work(args) => work::run(*args).await,
         }
     }
 }

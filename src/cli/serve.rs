@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use crate::compose::facilitator;
+use crate::compose::facilitator::{self, Role};
 use crate::config::file;
 use crate::config::serve::Settings;
 use crate::output::Output;
@@ -16,7 +16,8 @@ use crate::shutdown;
 ///
 /// It verifies x402 payments on one Concordium network. Settings come from flags, then CCD402_*
 /// variables, then the TOML file, then defaults. Stop it with Ctrl-C or SIGTERM: work in flight
-/// ends first. Killing it loses nothing that was acknowledged.
+/// ends first. Killing it loses nothing that was acknowledged. Several processes may share one
+/// database; see `ccd402 work`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// TOML file with the settings below, by their names with underscores
@@ -24,6 +25,9 @@ pub struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+    /// Answer calls and leave all other work to `ccd402 work`; needs --database-url and --queue-url
+    #[arg(long, env = "CCD402_API_ONLY")]
+    api_only: bool,
     /// Print one JSON object when ready
     #[arg(long)]
     json: bool,
@@ -35,7 +39,11 @@ pub struct Args {
 /// Where the facilitator cannot start or a part of it fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = args.settings.or(file::read(args.config.as_deref())?);
-    let mut running = facilitator::start(settings.options()?).await?;
+    let mut options = settings.options()?;
+    if args.api_only {
+        options.role = Role::Api;
+    }
+    let mut running = facilitator::start(options).await?;
     let network = running.facilitator().options().policy.network.clone();
     let url = running.url();
     let ops = running.ops_addr().map(|addr| format!("http://{addr}"));

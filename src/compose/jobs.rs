@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use ccd402_api::ready::Readiness;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::ports::queue::{JobKind, JobQueue};
+use ccd402_workers::dispatcher::CHECKPOINT;
 use ccd402_workers::jobs::check_identity::CheckIdentity;
 use ccd402_workers::jobs::expire::Expire;
 use ccd402_workers::jobs::reconcile::Reconcile;
@@ -111,6 +112,21 @@ pub(crate) async fn watch(queue: Arc<dyn JobQueue>, readiness: Readiness) {
             gauge!("ccd402_jobs_dead").set(depth.dead as f64);
             gauge!("ccd402_jobs_oldest_due_seconds").set(depth.oldest_due.as_secs_f64());
         }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Learns from the queue how far the dispatcher of another process has come, for as long as it is
+/// awaited: where nobody can keep up, submissions are turned away everywhere.
+pub(crate) async fn watch_dispatcher(queue: Arc<dyn JobQueue>, facilitator: Arc<Facilitator>) {
+    let head = facilitator.log().head();
+    let mut noted = *head.borrow();
+    loop {
+        // Where the queue does not answer, it takes no jobs either.
+        if let Ok(Some(position)) = queue.checkpoint(CHECKPOINT).await {
+            noted = position;
+        }
+        facilitator.report_undispatched(head.borrow().saturating_sub(noted));
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

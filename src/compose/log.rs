@@ -5,15 +5,20 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ccd402_app::ports::log::{EventLog, Position, READ_EVENTS_MAX};
 use ccd402_store::postgres::{Options as DatabaseOptions, PostgresLog};
 use ccd402_store::sled::{Options as SledOptions, SledLog};
+use ccd402_workers::lease::Leasing;
 use futures::future::BoxFuture;
 
 /// Memory of sled's page cache where nothing is said.
 pub(crate) const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long a process that died holds up what others could do in its place.
+const LEASE_TERM: Duration = Duration::from_secs(5);
 
 /// An open log.
 #[derive(Clone)]
@@ -55,6 +60,29 @@ impl Log {
         }
     }
 
+    /// Whether others use it, too, and how what one of them does is told apart.
+    pub(crate) fn leasing(&self) -> Leasing {
+        match self {
+            Self::Sled(_) => Leasing::Alone,
+            Self::Postgres(log, _) => Leasing::Shared(Arc::new(log.leases(holder(), LEASE_TERM))),
+        }
+    }
+
+    /// Whether a secret is the one that all have who use it.
+    ///
+    /// # Errors
+    /// Where it cannot be asked.
+    pub(crate) async fn shares_secret(
+        &self,
+        name: &str,
+        fingerprint: &[u8; 32],
+    ) -> anyhow::Result<bool> {
+        match self {
+            Self::Sled(_) => Ok(true),
+            Self::Postgres(log, _) => Ok(log.shares_secret(name, fingerprint).await?),
+        }
+    }
+
     /// Where it ends.
     pub(crate) fn head(&self) -> Position {
         *self.port().head().borrow()
@@ -93,4 +121,10 @@ impl Log {
             Self::Postgres(log, _) => log.close().await,
         }
     }
+}
+
+/// This process, for people who look at leases.
+fn holder() -> String {
+    let machine = rustix::system::uname();
+    format!("{} {}", machine.nodename().to_string_lossy(), std::process::id())
 }

@@ -21,6 +21,8 @@ use ccd402_workers::jobs::deliver_webhook::DeliverWebhook;
 use ccd402_workers::webhooks::{Options as DispatcherOptions, WebhookDispatcher};
 use ipnet::IpNet;
 
+use crate::compose::log::Log;
+
 /// Where in the data directory the key lies that all secrets of webhooks are derived from.
 pub const KEY_FILE: &str = "webhook.key";
 /// Deliveries that are worked on at the same time. Each mostly waits for its receiver.
@@ -46,7 +48,7 @@ impl Default for Options {
 
 /// What webhooks are made of.
 pub(crate) struct Parts<'a> {
-    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) log: &'a Log,
     /// Takes the deliveries.
     pub(crate) queue: Arc<dyn JobQueue>,
     pub(crate) data_dir: &'a Path,
@@ -69,11 +71,18 @@ pub(crate) struct Wired {
 /// Where their key cannot be used, or the log not read; the message says what to do.
 pub(crate) async fn wire(parts: Parts<'_>, options: Options) -> anyhow::Result<Wired> {
     let Parts { log, queue, data_dir, public_url } = parts;
-    let key = key(&data_dir.join(KEY_FILE), log.as_ref()).await?;
+    let path = data_dir.join(KEY_FILE);
+    let key = key(&path, log.port().as_ref()).await?;
+    ensure!(
+        log.shares_secret(KEY_FILE, &key.fingerprint()).await?,
+        "{} is not the key that the other processes of this database have: receivers would refuse \
+         what this one signs. Put a copy of theirs in its place",
+        path.display()
+    );
     let Options { allow, timeout, schedule } = options;
     let sender = HttpSender::new(SenderOptions { allow, timeout, ..SenderOptions::default() })?;
     let ports = Ports {
-        log,
+        log: log.port(),
         clock: Arc::new(SystemClock),
         sender: Arc::new(sender),
         writer: Arc::new(Messages::new(public_url)),

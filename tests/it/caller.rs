@@ -1,4 +1,5 @@
-//! Asks a facilitator that may die at any moment, wherever it runs next.
+//! Asks a facilitator that may die at any moment, wherever it runs next; of several processes that
+//! answer, one after the other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use tokio::time::timeout;
 
 use crate::process::{Process, arg};
 
+/// Before the next of several is asked.
+const NEXT: Duration = Duration::from_millis(100);
 /// After this a call that was cut off is made again, though no other process was heard of: it may
 /// have been the connection alone.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -30,14 +33,24 @@ pub(crate) async fn serve(dir: &Path, chain: &Handle, more: &[&str]) -> (Process
 #[derive(Clone)]
 pub(crate) struct Caller {
     http: reqwest::Client,
-    base: watch::Receiver<String>,
+    bases: watch::Receiver<Vec<String>>,
+    /// Which of them is asked next.
+    turn: usize,
+    /// Whether the same is asked as long as it answers.
+    is_faithful: bool,
     cut_off: Arc<AtomicUsize>,
 }
 
 impl Caller {
     /// A caller that follows where the facilitator runs.
-    pub(crate) fn new(base: watch::Receiver<String>) -> Self {
-        Self { http: reqwest::Client::new(), base, cut_off: Arc::default() }
+    pub(crate) fn new(bases: watch::Receiver<Vec<String>>) -> Self {
+        let cut_off = Arc::default();
+        Self { http: reqwest::Client::new(), bases, turn: 0, is_faithful: false, cut_off }
+    }
+
+    /// The same, who keeps to one of several.
+    pub(crate) fn faithful_to(&self, turn: usize) -> Self {
+        Self { turn, is_faithful: true, ..self.clone() }
     }
 
     /// Status and JSON of the answer.
@@ -46,13 +59,17 @@ impl Caller {
         ask: impl Fn(&reqwest::Client, &str) -> RequestBuilder,
     ) -> (u16, Value) {
         loop {
-            let base = self.base.borrow_and_update().clone();
-            match answered(ask(&self.http, &base)).await {
+            let bases = self.bases.borrow_and_update().clone();
+            let base = &bases[self.turn % bases.len()];
+            self.turn += usize::from(!self.is_faithful);
+            match answered(ask(&self.http, base)).await {
                 Ok(answer) => return answer,
                 Err(_) => {
                     self.cut_off.fetch_add(1, Ordering::Relaxed);
+                    self.turn += usize::from(self.is_faithful);
+                    let wait = if bases.len() > 1 { NEXT } else { AGAIN };
                     // Nobody to hear from means that the last process runs.
-                    let _ = timeout(AGAIN, self.base.changed()).await;
+                    let _ = timeout(wait, self.bases.changed()).await;
                 }
             }
         }
@@ -60,7 +77,7 @@ impl Caller {
 
     /// Until another process runs; false where there will be none.
     pub(crate) async fn another(&mut self) -> bool {
-        self.base.changed().await.is_ok()
+        self.bases.changed().await.is_ok()
     }
 
     /// Calls that were cut off so far, by this one and its clones.

@@ -153,7 +153,7 @@ async fn a_facilitator_that_is_killed_loses_nothing_and_says_yes_once() {
 
     let dir = tempfile::tempdir().unwrap();
     let (mut process, url) = serve(dir.path(), &chain, &[]).await;
-    let base = watch::Sender::new(url);
+    let base = watch::Sender::new(vec![url]);
     let progress = Arc::new(watch::Sender::new(Progress::default()));
     let caller = Caller::new(base.subscribe());
     let client = Client { caller: caller.clone(), progress: Arc::clone(&progress) };
@@ -176,7 +176,7 @@ async fn a_facilitator_that_is_killed_loses_nothing_and_says_yes_once() {
         process.kill().await;
         let url;
         (process, url) = serve(dir.path(), &chain, &[]).await;
-        base.send_replace(url);
+        base.send_replace(vec![url]);
         let acknowledged = progress.borrow().acknowledged.clone();
         repeat(&client, &acknowledged).await;
     }

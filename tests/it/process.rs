@@ -64,6 +64,17 @@ impl Process {
         assert_eq!(said, Ok(true), "{} never says {begins:?}: {}", self.args, self.logged());
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Sends it a signal by its name, such as `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let (name, id) = (format!("-{name}"), self.id().to_string());
+        assert!(std::process::Command::new("kill").args([name, id]).status().unwrap().success());
+    }
+
     /// SIGKILL, at once.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
@@ -71,10 +82,7 @@ impl Process {
 
     /// SIGTERM; waits for the end.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
-        let id = self.child.id().expect("it runs").to_string();
-        assert!(
-            std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success()
-        );
+        self.signal("TERM");
         let ended = timeout(PATIENCE, self.child.wait()).await;
         ended.unwrap_or_else(|_| panic!("{} does not stop", self.args)).unwrap()
     }

@@ -4,7 +4,7 @@
 //! A fee is spent when the transaction is signed, at the most that it can cost: what the chain rejects
 //! costs as well, and what it never includes is not given back before the day ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ccd402_domain::account::AccountKey;
@@ -18,7 +18,7 @@ const DAYS_MAX: usize = 2;
 
 /// Fees in microCCD.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     pages: Mutex<Pages>,
 }
 
@@ -26,12 +26,29 @@ pub(super) struct Book {
 struct Pages {
     promises: HashMap<VerificationId, (AccountKey, u64)>,
     promised: HashMap<AccountKey, u64>,
-    spent: BTreeMap<NaiveDate, HashMap<TenantId, u64>>,
+    spent: BTreeMap<NaiveDate, Day>,
+}
+
+/// What is spent in a day.
+#[derive(Debug, Default)]
+struct Day {
+    by: HashMap<TenantId, u64>,
+    /// For which payments; each is counted once, whoever tells of it.
+    on: HashSet<VerificationId>,
+}
+
+/// What one payment's fee takes of a budget.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spending<'a> {
+    pub(crate) on: VerificationId,
+    pub(crate) by: &'a TenantId,
+    pub(crate) day: NaiveDate,
+    pub(crate) fee: Amount,
 }
 
 impl Book {
     /// A sponsor will pay so much at most for a payment.
-    pub(super) fn promise(&self, id: VerificationId, sponsor: AccountKey, fee: Amount) {
+    pub(crate) fn promise(&self, id: VerificationId, sponsor: AccountKey, fee: Amount) {
         let mut pages = self.lock();
         if pages.promises.insert(id, (sponsor, fee.units())).is_none() {
             let promised = pages.promised.entry(sponsor).or_default();
@@ -40,7 +57,7 @@ impl Book {
     }
 
     /// A promise is kept, or falls away.
-    pub(super) fn keep(&self, id: VerificationId) {
+    pub(crate) fn keep(&self, id: VerificationId) {
         let mut pages = self.lock();
         if let Some((sponsor, fee)) = pages.promises.remove(&id) {
             let promised = pages.promised.entry(sponsor).or_default();
@@ -49,7 +66,7 @@ impl Book {
     }
 
     /// What a sponsor has promised to all payments but this one.
-    pub(super) fn promised(&self, sponsor: AccountKey, besides: Option<VerificationId>) -> Amount {
+    pub(crate) fn promised(&self, sponsor: AccountKey, besides: Option<VerificationId>) -> Amount {
         let pages = self.lock();
         let all = pages.promised.get(&sponsor).copied().unwrap_or_default();
         let own = besides.and_then(|id| pages.promises.get(&id)).map_or(0, |(_, fee)| *fee);
@@ -57,7 +74,7 @@ impl Book {
     }
 
     /// Whether a tenant may spend so much more that day.
-    pub(super) fn affords(
+    pub(crate) fn affords(
         &self,
         tenant: &TenantId,
         day: NaiveDate,
@@ -66,35 +83,40 @@ impl Book {
     ) -> bool {
         let Some(budget) = budget else { return true };
         let pages = self.lock();
-        let spent = pages.spent.get(&day).and_then(|day| day.get(tenant)).copied();
+        let spent = pages.spent.get(&day).and_then(|day| day.by.get(tenant)).copied();
         spent.unwrap_or_default().saturating_add(fee.units()) <= budget.units()
     }
 
-    /// Spends it, unless it is more than the tenant may spend that day.
-    pub(super) fn spend(
-        &self,
-        tenant: &TenantId,
-        day: NaiveDate,
-        fee: Amount,
-        budget: Option<Amount>,
-    ) -> bool {
+    /// Spends it, unless it is more than the tenant may spend that day. What is spent on a payment
+    /// already is not spent again.
+    pub(crate) fn spend(&self, spending: Spending<'_>, budget: Option<Amount>) -> bool {
+        let Spending { on, by, day, fee } = spending;
         let mut pages = self.lock();
         while pages.spent.len() > DAYS_MAX {
             pages.spent.pop_first();
         }
-        let spent = pages.spent.entry(day).or_default().entry(tenant.clone()).or_default();
+        let day = pages.spent.entry(day).or_default();
+        if day.on.contains(&on) {
+            return true;
+        }
+        let spent = day.by.entry(by.clone()).or_default();
         let more = spent.saturating_add(fee.units());
         let is_allowed = budget.is_none_or(|budget| more <= budget.units());
         if is_allowed {
             *spent = more;
+            day.on.insert(on);
         }
         is_allowed
     }
 
     /// It was not spent after all.
-    pub(super) fn give_back(&self, tenant: &TenantId, day: NaiveDate, fee: Amount) {
+    pub(crate) fn give_back(&self, spending: Spending<'_>) {
+        let Spending { on, by, day, fee } = spending;
         let mut pages = self.lock();
-        if let Some(spent) = pages.spent.get_mut(&day).and_then(|day| day.get_mut(tenant)) {
+        let Some(day) = pages.spent.get_mut(&day) else { return };
+        if day.on.remove(&on)
+            && let Some(spent) = day.by.get_mut(by)
+        {
             *spent = spent.saturating_sub(fee.units());
         }
     }
@@ -134,16 +156,24 @@ mod tests {
     fn a_tenant_spends_its_own_budget_of_a_day() {
         let book = Book::default();
         let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
-        let [one, two]: [TenantId; 2] = ["one", "two"].map(|name| name.parse().unwrap());
+        let tenants: [TenantId; 2] = ["one", "two"].map(|name| name.parse().unwrap());
+        let spending = |on: u128, by: usize, of, units| Spending {
+            on: VerificationId(Uuid::from_u128(on)),
+            by: &tenants[by],
+            day: day(of),
+            fee: fee(units),
+        };
         let budget = Some(fee(10));
-        assert!(book.spend(&one, day(1), fee(6), budget));
-        assert!(!book.affords(&one, day(1), fee(5), budget));
-        assert!(!book.spend(&one, day(1), fee(5), budget));
-        assert!(book.spend(&one, day(1), fee(4), budget));
-        assert!(book.spend(&two, day(1), fee(10), budget), "another's is another");
-        assert!(book.spend(&one, day(2), fee(10), budget), "the next day is new");
-        book.give_back(&one, day(2), fee(3));
-        assert!(book.affords(&one, day(2), fee(3), budget));
-        assert!(book.spend(&one, day(3), fee(u64::MAX), None));
+        assert!(book.spend(spending(1, 0, 1, 6), budget));
+        assert!(book.spend(spending(1, 0, 1, 6), budget), "once for a payment");
+        assert!(!book.affords(&tenants[0], day(1), fee(5), budget));
+        assert!(!book.spend(spending(2, 0, 1, 5), budget));
+        assert!(book.spend(spending(3, 0, 1, 4), budget));
+        assert!(book.spend(spending(4, 1, 1, 10), budget), "another's is another");
+        assert!(book.spend(spending(5, 0, 2, 10), budget), "the next day is new");
+        book.give_back(spending(5, 0, 2, 10));
+        book.give_back(spending(5, 0, 2, 10));
+        assert!(book.affords(&tenants[0], day(2), fee(10), budget));
+        assert!(book.spend(spending(6, 0, 3, u64::MAX), None));
     }
 }

@@ -5,7 +5,7 @@
 //! `send` sends what is written down, in the order of a payer's sequence numbers. The outcome is the
 //! follower's, as for every payment.
 
-mod book;
+pub(crate) mod book;
 mod hold;
 mod preflight;
 mod release;
@@ -60,11 +60,11 @@ pub(crate) struct Sponsors {
     pub(crate) port: Arc<dyn Sponsoring>,
     pub(crate) options: Options,
     /// Fees that are promised or spent.
-    book: Book,
+    pub(crate) book: Book,
     /// What was sent a short while ago.
     sent: Sent,
     /// Who sends for a payer, and who waits for its payments.
-    lanes: Wakeups<AccountKey>,
+    pub(crate) lanes: Wakeups<AccountKey>,
 }
 
 impl Facilitator {

@@ -1,7 +1,5 @@
 //! Restores the sponsors' book from the log, before the first call is answered.
 
-use ccd402_domain::amount::Amount;
-use ccd402_domain::event::Event;
 use chrono::NaiveDate;
 
 use crate::error::Error;
@@ -48,11 +46,7 @@ impl Facilitator {
             let Some(last) = events.last() else { return Ok(()) };
             after = last.position;
             for recorded in &events {
-                if let Event::TransactionSigned(signed) = &recorded.event {
-                    let day = recorded.time.date_naive();
-                    let no_end = None::<Amount>;
-                    sponsors.book.spend(&signed.tenant, day, signed.fee_max, no_end);
-                }
+                sponsors.heard_of_spending(recorded);
             }
         }
     }

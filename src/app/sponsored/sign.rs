@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::ports::log::{Append, AppendError, StreamId};
 use crate::sponsored::Sponsors;
+use crate::sponsored::book::Spending;
 use crate::sponsored::hold::signed_now;
 
 /// How often it is decided anew because somebody else appended first.
@@ -60,8 +61,9 @@ impl Facilitator {
                 Err(rejection) => return Ok(Err(rejection)),
             };
             let fee = state.payment.sponsored.as_ref().map(|own| own.fee_max).unwrap_or_default();
-            let (day, budget) = (now.date_naive(), sponsors.options.budget_per_day);
-            if !sponsors.book.spend(&state.tenant, day, fee, budget) {
+            let tenant = state.tenant.clone();
+            let spending = Spending { on: id, by: &tenant, day: now.date_naive(), fee };
+            if !sponsors.book.spend(spending, sponsors.options.budget_per_day) {
                 return Ok(Err(Rejection::of(ReasonCode::SponsorBudgetExceeded)));
             }
             let signing = Append {
@@ -73,15 +75,20 @@ impl Facilitator {
                 attachment: None,
             };
             let appends = vec![signing, self.holding(&payment, cleared, held)];
-            let appended = self.log.append(appends).await;
-            if appended.is_err() {
-                sponsors.book.give_back(&state.tenant, day, fee);
-            }
-            match appended {
+            match self.log.append(appends).await {
                 Ok(_) | Err(AppendError::VersionConflict { .. }) => {
                     state = self.load(id).await?.ok_or(Error::Contended)?;
+                    // Whoever signed it has spent the same.
+                    if state.block_item.is_none() {
+                        sponsors.book.give_back(spending);
+                    }
                 }
-                Err(error) => return Err(error.into()),
+                // It may have happened all the same.
+                Err(error @ AppendError::Unavailable(_)) => return Err(error.into()),
+                Err(error) => {
+                    sponsors.book.give_back(spending);
+                    return Err(error.into());
+                }
             }
         }
         Err(Error::Contended)

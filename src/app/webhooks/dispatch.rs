@@ -19,9 +19,9 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::ports::log::{Append, AppendError, Position, Recorded, StreamId};
 use crate::ports::queue::Job;
+use crate::webhooks::Webhooks;
 use crate::webhooks::manage::is_told;
 use crate::webhooks::tracker::Tracker;
-use crate::webhooks::{Webhooks, directory};
 
 /// Events read at once.
 const PAGE: usize = 1_024;
@@ -163,10 +163,7 @@ impl Dispatch {
 
     /// A webhook was made, changed, switched or deleted.
     async fn changed(&mut self, id: WebhookId, recorded: &Recorded) -> Result<(), Error> {
-        if !self.webhooks.directory.apply(recorded) {
-            let webhook = directory::read(self.webhooks.log().as_ref(), &recorded.stream).await?;
-            webhook.into_iter().for_each(|webhook| self.webhooks.directory.put(webhook));
-        }
+        self.webhooks.heard(recorded).await?;
         let Some(tracker) = self.trackers.get_mut(&id) else { return Ok(()) };
         match &recorded.event {
             Event::WebhookDisabled(_) => {

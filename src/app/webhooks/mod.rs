@@ -28,7 +28,7 @@ pub use crate::webhooks::deliver::Delivered;
 
 use crate::error::Error;
 use crate::ports::clock::Clock;
-use crate::ports::log::{EventLog, Position};
+use crate::ports::log::{EventLog, Position, Recorded};
 use crate::ports::webhooks::{WebhookSender, WebhookWriter};
 use crate::webhooks::directory::Directory;
 use crate::webhooks::secret::SecretKey;
@@ -106,6 +106,18 @@ impl Webhooks {
     /// Where the log cannot be read.
     pub async fn load_all(&self) -> Result<(), Error> {
         self.directory.load(self.ports.log.as_ref()).await
+    }
+
+    /// Takes in an event that somebody has appended; this process, maybe.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn heard(&self, recorded: &Recorded) -> Result<(), Error> {
+        if recorded.stream.as_webhook().is_some() && !self.directory.apply(recorded) {
+            let webhook = directory::read(self.log().as_ref(), &recorded.stream).await?;
+            webhook.into_iter().for_each(|webhook| self.directory.put(webhook));
+        }
+        Ok(())
     }
 
     /// The event log.

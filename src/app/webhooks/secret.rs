@@ -14,6 +14,8 @@ use crate::ports::webhooks::SigningSecret;
 const PREFIX: &str = "whsec_";
 /// Keeps these secrets apart from whatever else is derived from the key.
 const PURPOSE: &[u8] = b"webhook";
+/// Keeps the fingerprint apart from secrets.
+const FINGERPRINT: &[u8] = b"fingerprint";
 
 /// The key of the installation.
 #[derive(Clone)]
@@ -29,12 +31,20 @@ impl SecretKey {
     /// The secret of a webhook by its number: HMAC-SHA256 over purpose, id and number.
     #[must_use]
     pub fn secret(&self, webhook: WebhookId, number: u64) -> SigningSecret {
+        SigningSecret(self.mac(&[PURPOSE, webhook.0.as_bytes(), &number.to_be_bytes()]).to_vec())
+    }
+
+    /// Tells this key from others without telling it.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.mac(&[FINGERPRINT])
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        mac.update(PURPOSE);
-        mac.update(webhook.0.as_bytes());
-        mac.update(&number.to_be_bytes());
-        SigningSecret(mac.finalize().into_bytes().to_vec())
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -151,3 +151,14 @@ fn epoch_event(stream: &StreamId, version: u64, fence: &Fence) -> Append {
     let cause = cause(1_000 * version + fence.epoch);
     Append { cause, ..append_to(stream.clone(), version, events) }
 }
+
+#[tokio::test]
+async fn processes_know_whether_they_share_a_secret() {
+    let ground = Ground::new().await;
+    let log = ground.open().await;
+    for (name, fingerprint, is_shared) in
+        [("one", 1, true), ("one", 1, true), ("one", 2, false), ("two", 2, true)]
+    {
+        assert_eq!(log.shares_secret(name, &[fingerprint; 32]).await.unwrap(), is_shared);
+    }
+}

@@ -16,6 +16,7 @@ mod read;
 mod read_model;
 mod rows;
 mod schema;
+mod secret;
 mod status;
 mod tailer;
 mod writer;

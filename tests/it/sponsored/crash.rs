@@ -157,7 +157,7 @@ async fn killed_between_writing_sending_and_hearing_nothing_is_sent_twice_or_los
     let more = ["--sponsor-wallet", arg(&file)];
     let data = dir.path().join("data");
     let (mut process, url) = serve(&data, &chain, &more).await;
-    let base = watch::Sender::new(url);
+    let base = watch::Sender::new(vec![url]);
     let mut caller = Caller::new(base.subscribe());
     let mut sent = BTreeMap::new();
     for round in 0..ROUNDS {
@@ -175,7 +175,7 @@ async fn killed_between_writing_sending_and_hearing_nothing_is_sent_twice_or_los
         chain.clear_faults();
         let url;
         (process, url) = serve(&data, &chain, &more).await;
-        base.send_replace(url);
+        base.send_replace(vec![url]);
         let settled = timeout(PATIENCE, settling).await.unwrap().unwrap();
         let is_repeat = key.is_none() && settled["errorReason"] == "duplicate_settlement";
         assert!(settled["success"] == true || is_repeat, "{kill:?}: {settled}");

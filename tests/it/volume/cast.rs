@@ -21,14 +21,39 @@ use crate::payments::{Fate, PRICE, Payment, Seller, Terms};
 
 /// Who pays at the same time: the transfers of each are one after the other.
 pub(super) const PAYERS: usize = 4;
-/// Turns of each, and what sixteen of them make, over the first and the second half.
-const TURNS: usize = 3_200;
+/// Turns that make a round.
 const TURNS_OF_A_ROUND: usize = 16;
-const SUBMISSIONS_OF_A_ROUND: usize = 25;
-/// Submissions in all.
-pub(super) const SUBMISSIONS: usize = PAYERS * TURNS / TURNS_OF_A_ROUND * SUBMISSIONS_OF_A_ROUND;
-/// Transfers that must be claimed in the end: all but the one of a round that is too small.
-pub(super) const CLAIMS: usize = PAYERS * TURNS / TURNS_OF_A_ROUND * (TURNS_OF_A_ROUND - 1);
+/// Of these, those whose transfer pays for several submissions.
+const SHARED_OF_A_ROUND: usize = 3;
+/// Submissions of a round beside those: of twelve that pay for one, one that is too small, four that
+/// name another's transfer, and of the first half four, which makes two, that never come.
+const OTHERS_OF_A_ROUND: usize = 12 + 1 + 4 + 2;
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    /// Turns of each payer; half of them make whole rounds.
+    pub(super) turns: usize,
+    /// How often a transfer that pays for several submissions is handed in.
+    pub(super) copies: usize,
+}
+
+impl Scale {
+    fn rounds(self) -> usize {
+        PAYERS * self.turns / TURNS_OF_A_ROUND
+    }
+
+    /// Submissions in all.
+    pub(super) fn submissions(self) -> usize {
+        self.rounds() * (SHARED_OF_A_ROUND * self.copies + OTHERS_OF_A_ROUND)
+    }
+
+    /// Transfers that must be claimed in the end: all but the one of a round that is too small.
+    pub(super) fn claims(self) -> usize {
+        self.rounds() * (TURNS_OF_A_ROUND - 1)
+    }
+}
+
 /// CCD for a turn: the price, and more than the fee.
 const CCD_A_TURN: usize = 6;
 
@@ -51,8 +76,8 @@ impl Item {
 }
 
 /// Those who pay, with enough money.
-pub(super) async fn payers(chain: &Handle, seller: &Seller) -> Vec<Hand> {
-    let ccd = u32::try_from(TURNS * CCD_A_TURN).unwrap();
+pub(super) async fn payers(scale: Scale, chain: &Handle, seller: &Seller) -> Vec<Hand> {
+    let ccd = u32::try_from(scale.turns * CCD_A_TURN).unwrap();
     join_all((0..PAYERS).map(|_| seller.payer(chain, ccd))).await
 }
 
@@ -67,6 +92,7 @@ pub(super) fn play(
         seller: Arc::clone(seller),
         payer,
         doors: doors.clone(),
+        scale: run.scale,
         random: run.random(1_000 + number),
     };
     (0..).zip(payers).map(player).map(Player::play).collect()
@@ -76,13 +102,14 @@ struct Player {
     seller: Arc<Seller>,
     payer: Hand,
     doors: Doors,
+    scale: Scale,
     random: StdRng,
 }
 
 impl Player {
     async fn play(mut self) {
         let mut before = self.seller.offer(Terms::default());
-        for turn in 0..TURNS {
+        for turn in 0..self.scale.turns {
             let place = turn % TURNS_OF_A_ROUND;
             let offer = self.seller.offer(Terms::default());
             let hash = self.pay(&offer, place == 15).await;
@@ -94,14 +121,14 @@ impl Player {
             let item = |fate| Item::new(&offer, &self.payer, hash, fate);
             let mut items = vec![item(fate)];
             if fate == Fate::Shared {
-                items.push(item(fate));
+                items.extend((1..self.scale.copies).map(|_| item(fate)));
             }
             if matches!(place, 3 | 6 | 9 | 12) {
                 let unbound = Fate::Failed("payment_not_bound");
                 items.push(Item::new(&before, &self.payer, hash, unbound));
             }
             // Early, so that they have expired by the time all the others are decided.
-            if turn < TURNS / 2 && matches!(place, 2 | 5 | 8 | 11) {
+            if turn < self.scale.turns / 2 && matches!(place, 2 | 5 | 8 | 11) {
                 items.push(self.never_sent());
             }
             self.doors.hand_over(items, &mut self.random).await;

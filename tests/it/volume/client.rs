@@ -16,9 +16,12 @@ use super::cast::Item;
 use super::messages::Hook;
 use crate::caller::Caller;
 
-/// Clients that hand in one by one, and those that hand in batches.
+/// Clients that hand in one by one, and those that hand in batches; of several processes each has its
+/// own, for client and process are counted through in the same order.
 const SINGLES: usize = 24;
 const BATCHES: usize = 6;
+/// Processes that clients keep to at the most.
+const REPLICAS: usize = 3;
 /// Items of a batch.
 const BATCH_ITEMS: std::ops::RangeInclusive<usize> = 20..=200;
 /// Items that wait for a client: few, so that single ones come before their transfers are final.
@@ -64,12 +67,16 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    /// Hands each to another client: under one client's key two equal ones would be one.
+    /// Hands each to another client, the first ones to clients of different processes: under one
+    /// client's key two equal ones would be one.
     pub(super) async fn hand_over(&self, items: Vec<Item>, random: &mut StdRng) {
         let doors = if random.r#gen() { &self.singles } else { &self.batches };
-        let chosen: Vec<_> = doors.choose_multiple(random, items.len()).collect();
-        assert_eq!(chosen.len(), items.len());
-        for (door, item) in chosen.into_iter().zip(items) {
+        let groups = doors.len() / REPLICAS;
+        assert!(items.len() <= doors.len());
+        let (begin, first) = (random.gen_range(0..groups), random.gen_range(0..REPLICAS));
+        for (number, item) in items.into_iter().enumerate() {
+            let group = (begin + number / REPLICAS) % groups;
+            let door = &doors[group * REPLICAS + (first + number) % REPLICAS];
             door.send(item).await.expect("clients work until nothing is left");
         }
     }
@@ -80,7 +87,7 @@ pub(super) fn open(run: &Arc<Run>, caller: &Caller, hook: &Hook) -> (JoinSet<()>
     let mut clients = JoinSet::new();
     let mut door = |number: usize, is_single: bool| {
         let (door, items) = mpsc::channel(DOOR_ITEMS);
-        let (caller, run) = (caller.clone(), Arc::clone(run));
+        let (caller, run) = (caller.faithful_to(number), Arc::clone(run));
         let random = run.random(2_000 + number as u64);
         let key_of_tenant = hook.key_of(number);
         let client = Client { caller, run, items, number, key_of_tenant, random };

@@ -1,17 +1,15 @@
 //! What every acknowledged submission must have come to: asked of the API, and read in the log.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ccd402_app::ports::log::{EventLog, READ_EVENTS_MAX};
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::TransactionHash;
-use ccd402_store::sled::{Options as LogOptions, SledLog};
 use rand::seq::IteratorRandom as _;
 use serde_json::Value;
 
 use super::Run;
-use super::cast::{CLAIMS, SUBMISSIONS};
 use super::messages::{Happened, TENANT};
 use crate::caller::Caller;
 use crate::history::History;
@@ -29,7 +27,8 @@ pub(super) type Ends = BTreeMap<String, String>;
 
 /// Waits until all are decided, and compares each with what it must be.
 pub(super) async fn by_api(run: &Run, caller: &Caller) -> Ends {
-    let mut caller = caller.clone();
+    // Each process may have a read model of its own.
+    let mut caller = caller.faithful_to(0);
     all_decided(run, &mut caller).await;
     let ends = listed(&mut caller).await;
     check(run, &ends);
@@ -52,8 +51,8 @@ async fn all_decided(run: &Run, caller: &mut Caller) {
         };
         let decided = usize::try_from(count(&["confirmed", "failed"])).unwrap();
         run.decided(decided);
-        if decided == SUBMISSIONS {
-            assert_eq!(count(&["confirmed"]), CLAIMS as u64);
+        if decided == run.scale.submissions() {
+            assert_eq!(count(&["confirmed"]), run.scale.claims() as u64);
             return;
         }
         let pending = get(caller, "/v1/verifications?status=pending&limit=1").await;
@@ -116,22 +115,25 @@ fn check(run: &Run, ends: &Ends) {
             }
         }
     }
-    assert_eq!((count, ends.len()), (SUBMISSIONS, SUBMISSIONS), "no two are one verification");
-    for (hash, mut codes) in shared {
-        codes.sort_unstable();
-        assert_eq!(codes, ["", "payment_already_used"], "{hash}");
+    let all = run.scale.submissions();
+    assert_eq!((count, ends.len()), (all, all), "no two are one verification");
+    for (hash, codes) in shared {
+        assert_eq!(codes.len(), run.scale.copies, "{hash}");
+        let used = codes.iter().filter(|code| **code == "payment_already_used").count();
+        assert!(used == codes.len() - 1 && codes.contains(&""), "{hash}: {codes:?}");
     }
 }
 
 /// The log is whole and tells the same; nothing but what was acknowledged is in it. What happened to
 /// each of the tenant that is told, in its order.
-pub(super) async fn by_log(dir: &Path, ends: &Ends) -> Happened {
+pub(super) async fn by_log(run: &Run, log: &dyn EventLog, ends: &Ends) -> Happened {
     let begun_at = Instant::now();
-    let log = SledLog::open(LogOptions::new(dir.join("log"))).await.unwrap();
-    let verified = log.verify(0).await.unwrap();
-    let history = History::read(&log).await;
-    log.close().await;
-    assert_eq!(Some(verified.position()), history.events.last().map(|event| event.position));
+    let history = History::read(log).await;
+    let (mut checked, head) = (0, *log.head().borrow());
+    while checked < head {
+        checked = log.check(checked, READ_EVENTS_MAX).await.unwrap().position;
+    }
+    assert_eq!(Some(checked), history.events.last().map(|event| event.position));
     let (mut requested, mut ended) = (0, Ends::new());
     let mut happened = Happened::new();
     for recorded in &history.events {
@@ -156,7 +158,7 @@ pub(super) async fn by_log(dir: &Path, ends: &Ends) -> Happened {
         ended.extend(code.map(|code| (id, code.to_owned())));
     }
     // That none is asked for or decided twice, `History` has seen.
-    assert_eq!((requested, history.confirmed.len()), (SUBMISSIONS, CLAIMS));
+    assert_eq!((requested, history.confirmed.len()), (run.scale.submissions(), run.scale.claims()));
     assert!(ended == *ends, "the log and the API tell of other ends");
     println!("{} events checked in {:.1?}", history.events.len(), begun_at.elapsed());
     happened

@@ -8,12 +8,16 @@
 //! process dies and the disk lives. Of what an eighth of the clients hand in, a tenant's, a receiver
 //! is told. Speed is only printed: the machine decides it.
 //!
-//! In one run jobs are in a file and the process is killed five times. In the other they are in a
+//! In one run jobs are in a file and the process is killed five times. In another they are in a
 //! real Redis that forgets everything, dies and comes back empty, and is away while the process
-//! begins.
+//! begins. In the last three processes answer calls and three work, over one PostgreSQL and one
+//! Redis, all of which die, stand still or come back empty in turn; a transfer that is for several
+//! submissions is handed in through every process. `CCD402_TEST_SCALE` makes that one so many times
+//! as large: five for 107,500 submissions.
 
 mod cast;
 mod client;
+mod cluster;
 mod ends;
 mod messages;
 mod trouble;
@@ -31,13 +35,18 @@ use crate::caller::Caller;
 use crate::payments::Seller;
 use crate::redis_server::RedisServer;
 
-use cast::{PAYERS, SUBMISSIONS};
+use cast::{PAYERS, Scale};
 use client::Acknowledged;
+use cluster::Cluster;
 use messages::Hook;
-use trouble::{Due, Server, Trouble};
+use trouble::{Due, Place, Server, Trouble};
 
 /// Names a seed, to see a run again; the machine's timing is not in it.
 const SEED: &str = "CCD402_TEST_SEED";
+/// How many times as large the run with many processes is.
+const SCALE: &str = "CCD402_TEST_SCALE";
+/// 20,000 submissions.
+const ALONE: Scale = Scale { turns: 3_200, copies: 2 };
 /// Longest that a run may take where many share two cores.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
@@ -52,17 +61,18 @@ struct Progress {
 
 /// What all parts of a run see.
 struct Run {
+    scale: Scale,
     seed: u64,
     progress: watch::Sender<Progress>,
     loads: Mutex<Vec<Arc<Acknowledged>>>,
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(scale: Scale) -> Self {
         let seed =
             std::env::var(SEED).map_or_else(|_| rand::thread_rng().r#gen(), |s| s.parse().unwrap());
         println!("seed {seed}: run it again with {SEED}={seed}");
-        Self { seed, progress: watch::Sender::default(), loads: Mutex::default() }
+        Self { scale, seed, progress: watch::Sender::default(), loads: Mutex::default() }
     }
 
     /// The random choices of one part.
@@ -97,38 +107,66 @@ impl Run {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_come_to_their_ends_though_the_process_is_killed() {
-    live_through(&[Trouble::Kill; 4], Trouble::Kill, None).await;
+    live_through(ALONE, &[Trouble::Kill; 4], Trouble::Kill, With::Nothing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_come_to_their_ends_though_redis_is_lost() {
     use Trouble::{Kill, KillWithoutQueue, QueueIsAway, QueueIsFlushed};
     let early = [QueueIsFlushed, Kill, QueueIsAway, QueueIsFlushed, KillWithoutQueue, QueueIsAway];
-    live_through(&early, QueueIsFlushed, Some(RedisServer::start())).await;
+    live_through(ALONE, &early, QueueIsFlushed, With::Redis).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_processes_bring_all_to_their_ends_though_each_part_fails() {
+    use Trouble::{
+        DatabaseRestarts, FollowerIsKilled, FollowerIsPaused, Kill, QueueIsAway, QueueIsFlushed,
+    };
+    let times: usize = std::env::var(SCALE).map_or(1, |times| times.parse().unwrap());
+    let scale = Scale { turns: 1_600 * times, copies: 3 };
+    let early =
+        [Kill, FollowerIsKilled, QueueIsFlushed, DatabaseRestarts, FollowerIsPaused, QueueIsAway];
+    live_through(scale, &early, FollowerIsKilled, With::Everything).await;
+}
+
+/// What runs beside the program.
+#[derive(Debug, Clone, Copy)]
+enum With {
+    Nothing,
+    Redis,
+    /// PostgreSQL and Redis, and the program many times.
+    Everything,
 }
 
 /// A run in which these go wrong while submissions come in, and one more while the last are decided.
-async fn live_through(early: &[Trouble], late: Trouble, queue: Option<RedisServer>) {
-    let run = Run::new();
+async fn live_through(scale: Scale, early: &[Trouble], late: Trouble, with: With) {
+    let run = Run::new(scale);
     let mut random = run.random(0);
-    let mut troubles = trouble::spread(&mut random, early);
-    troubles.push(trouble::at_the_end(&mut random, late));
-    println!("troubles: {troubles:?}");
-    let done = timeout(PATIENCE, from_first_to_last(run, troubles, queue)).await;
+    let mut troubles = trouble::spread(&mut random, scale.submissions(), early);
+    troubles.push(trouble::at_the_end(&mut random, scale.submissions(), late));
+    println!("{} submissions; troubles: {troubles:?}", scale.submissions());
+    let done = timeout(PATIENCE, from_first_to_last(run, troubles, with)).await;
     done.expect("it takes too long");
 }
 
 /// A run from the first submission to what the log says in the end.
-async fn from_first_to_last(run: Run, troubles: Vec<(Due, Trouble)>, queue: Option<RedisServer>) {
+async fn from_first_to_last(run: Run, troubles: Vec<(Due, Trouble)>, with: With) {
     let run = Arc::new(run);
     let block_time = Duration::from_secs(1);
     let chain = Options { block_time, finality_delay: block_time, ..Options::default() };
     let chain = SimChain::start(chain).await.unwrap();
     let seller = Arc::new(Seller::open(&chain).await);
-    let payers = cast::payers(&chain, &seller).await;
+    let payers = cast::payers(run.scale, &chain, &seller).await;
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start(dir.path(), &chain, queue).await;
-    let caller = Caller::new(server.base.subscribe());
+    let mut place = match with {
+        With::Nothing => Place::One(Box::new(Server::start(dir.path(), &chain, None).await)),
+        With::Redis => {
+            let redis = Some(RedisServer::start());
+            Place::One(Box::new(Server::start(dir.path(), &chain, redis).await))
+        }
+        With::Everything => Place::Many(Cluster::start(dir.path(), &chain).await),
+    };
+    let caller = Caller::new(place.bases().subscribe());
     let hook = Hook::make(&caller).await;
 
     let begun_at = Instant::now();
@@ -141,7 +179,7 @@ async fn from_first_to_last(run: Run, troubles: Vec<(Due, Trouble)>, queue: Opti
             paying.join_all().await;
             clients.join_all().await;
             let took = begun_at.elapsed();
-            println!("acknowledged after {took:.1?}: {:.0}/s", rate(SUBMISSIONS, took));
+            println!("acknowledged after {took:.1?}: {:.0}/s", rate(run.scale.submissions(), took));
             ends::by_api(&run, &caller).await
         }
     });
@@ -149,21 +187,25 @@ async fn from_first_to_last(run: Run, troubles: Vec<(Due, Trouble)>, queue: Opti
         run.until(due).await;
         let before = *run.progress.borrow();
         hook.refuse_some();
-        let took = trouble.happen(&mut server).await;
+        let took = place.suffer(trouble).await;
         println!("{trouble:?} at {before:?}; up again after {took:.1?}");
         client::repeat_some(&run, &caller).await;
     }
     let ends = ending.await.unwrap();
     let took = begun_at.elapsed();
     let cut_off = caller.cut_off();
-    println!("decided after {took:.1?}: {:.0}/s; {cut_off} calls cut off", rate(SUBMISSIONS, took));
+    println!(
+        "decided after {took:.1?}: {:.0}/s; {cut_off} calls cut off",
+        rate(run.scale.submissions(), took)
+    );
     assert!(cut_off > 0, "no kill cut anything off");
 
     hook.heard_all(&run).await;
     println!("told after {:.1?}", begun_at.elapsed());
 
-    server.stop().await;
-    hook.check(&ends::by_log(dir.path(), &ends).await);
+    let left = place.stop().await;
+    hook.check(&ends::by_log(&run, left.log.as_ref(), &ends).await);
+    drop(left);
     chain.shutdown().await;
     println!("all of it, with {PAYERS} payers, took {:.1?}", begun_at.elapsed());
 }

@@ -1,9 +1,12 @@
-//! What goes wrong during a run, and the server that it happens to.
+//! What goes wrong during a run, and the one process that it happens to.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ccd402_app::ports::log::EventLog;
 use ccd402_simchain::Handle;
+use ccd402_store::sled::{Options as LogOptions, SledLog};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,9 +14,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::cast::SUBMISSIONS;
+use super::cluster::Cluster;
 use super::messages;
 use crate::caller::serve;
+use crate::postgres_server::PostgresServer;
 use crate::process::Process;
 use crate::redis_server::RedisServer;
 
@@ -40,6 +44,12 @@ pub(super) enum Trouble {
     QueueIsAway,
     /// SIGKILL while Redis is away: the next process begins without it.
     KillWithoutQueue,
+    /// SIGKILL of the process that follows; another begins in its place.
+    FollowerIsKilled,
+    /// SIGSTOP of the process that follows until another has taken over; then it wakes up.
+    FollowerIsPaused,
+    /// The database dies and comes back with what was committed.
+    DatabaseRestarts,
 }
 
 /// The program, wherever it runs now.
@@ -50,43 +60,69 @@ pub(super) struct Server<'a> {
     args: Vec<String>,
     /// None only while another is being started.
     process: Option<Process>,
-    /// Its URL.
-    pub(super) base: watch::Sender<String>,
+    /// Its URL, alone.
+    bases: watch::Sender<Vec<String>>,
 }
 
 /// One after the other while submissions come in, at random moments.
-pub(super) fn spread(random: &mut StdRng, troubles: &[Trouble]) -> Vec<(Due, Trouble)> {
-    let part = SUBMISSIONS / troubles.len();
+pub(super) fn spread(
+    random: &mut StdRng,
+    submissions: usize,
+    troubles: &[Trouble],
+) -> Vec<(Due, Trouble)> {
+    let part = submissions / troubles.len();
     let moment = |at: usize| Due::Acknowledged(at * part + random.gen_range(part / 5..part));
     (0..troubles.len()).map(moment).zip(troubles.iter().copied()).collect()
 }
 
 /// At a random moment while the last are decided.
-pub(super) fn at_the_end(random: &mut StdRng, trouble: Trouble) -> (Due, Trouble) {
-    let moment = random.gen_range(SUBMISSIONS / 10..SUBMISSIONS * 9 / 10);
+pub(super) fn at_the_end(
+    random: &mut StdRng,
+    submissions: usize,
+    trouble: Trouble,
+) -> (Due, Trouble) {
+    let moment = random.gen_range(submissions / 10..submissions * 9 / 10);
     (Due::Decided(moment), trouble)
 }
 
-impl Trouble {
-    /// Happens; how long it takes until all is well again.
-    pub(super) async fn happen(self, server: &mut Server<'_>) -> Duration {
+/// Where the program runs.
+pub(super) enum Place<'a> {
+    One(Box<Server<'a>>),
+    Many(Cluster<'a>),
+}
+
+/// The log that the program has left.
+pub(super) struct Left {
+    pub(super) log: Arc<dyn EventLog>,
+    /// Runs for as long as that is read.
+    pub(super) _server: Option<PostgresServer>,
+}
+
+impl Place<'_> {
+    /// Where calls are answered.
+    pub(super) fn bases(&self) -> &watch::Sender<Vec<String>> {
+        match self {
+            Self::One(server) => &server.bases,
+            Self::Many(cluster) => &cluster.bases,
+        }
+    }
+
+    /// Something goes wrong; how long it takes until all is well again.
+    pub(super) async fn suffer(&mut self, trouble: Trouble) -> Duration {
         let begun_at = Instant::now();
         match self {
-            Self::Kill => server.kill().await,
-            Self::QueueIsFlushed => server.flush_queue().await,
-            Self::QueueIsAway => {
-                server.stop_queue();
-                tokio::time::sleep(AWAY).await;
-                server.start_queue();
-            }
-            Self::KillWithoutQueue => {
-                server.stop_queue();
-                server.kill().await;
-                tokio::time::sleep(AWAY).await;
-                server.start_queue();
-            }
+            Self::One(server) => server.suffer(trouble).await,
+            Self::Many(cluster) => cluster.suffer(trouble).await,
         }
         begun_at.elapsed()
+    }
+
+    /// Stops it in order.
+    pub(super) async fn stop(self) -> Left {
+        match self {
+            Self::One(server) => server.stop().await,
+            Self::Many(cluster) => cluster.stop().await,
+        }
     }
 }
 
@@ -96,44 +132,60 @@ impl<'a> Server<'a> {
         let url = queue.iter().flat_map(|queue| ["--queue-url".to_owned(), queue.url()]);
         let args: Vec<_> = url.chain(messages::ARGS.map(str::to_owned)).collect();
         let (process, url) = begin(dir, chain, &args).await;
-        let (dir, base) = (dir.to_owned(), watch::Sender::new(url));
-        Self { dir, chain, queue, args, process: Some(process), base }
+        let (dir, bases) = (dir.to_owned(), watch::Sender::new(vec![url]));
+        Self { dir, chain, queue, args, process: Some(process), bases }
+    }
+
+    async fn suffer(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Kill => self.kill().await,
+            Trouble::QueueIsFlushed => flush(self.queue()).await,
+            Trouble::QueueIsAway => is_away(self.queue()).await,
+            Trouble::KillWithoutQueue => {
+                block_in_place(|| self.queue().kill());
+                self.kill().await;
+                tokio::time::sleep(AWAY).await;
+                block_in_place(|| self.queue().restart());
+            }
+            other => panic!("{other:?} does not happen to one process"),
+        }
     }
 
     async fn kill(&mut self) {
         self.process.take().expect("it runs").kill().await;
         let (process, url) = begin(&self.dir, self.chain, &self.args).await;
         self.process = Some(process);
-        self.base.send_replace(url);
+        self.bases.send_replace(vec![url]);
     }
 
     fn queue(&mut self) -> &mut RedisServer {
         self.queue.as_mut().expect("this run has a Redis")
     }
 
-    fn stop_queue(&mut self) {
-        block_in_place(|| self.queue().kill());
-    }
-
-    fn start_queue(&mut self) {
-        block_in_place(|| self.queue().restart());
-    }
-
-    async fn flush_queue(&mut self) {
-        let url = self.queue().url();
-        let address = url.trim_start_matches("redis://").trim_end_matches('/');
-        let mut redis = TcpStream::connect(address).await.unwrap();
-        redis.write_all(b"FLUSHALL\r\n").await.unwrap();
-        let mut answer = [0; 5];
-        redis.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
-    }
-
-    /// Stops it in order.
-    pub(super) async fn stop(self) {
+    async fn stop(self) -> Left {
         let process = self.process.expect("it runs");
         assert!(process.terminate().await.success());
+        let log = SledLog::open(LogOptions::new(self.dir.join("log"))).await.unwrap();
+        Left { log: Arc::new(log), _server: None }
     }
+}
+
+/// Redis dies, is away for a while, and comes back empty.
+pub(super) async fn is_away(redis: &mut RedisServer) {
+    block_in_place(|| redis.kill());
+    tokio::time::sleep(AWAY).await;
+    block_in_place(|| redis.restart());
+}
+
+/// Redis forgets everything.
+pub(super) async fn flush(redis: &RedisServer) {
+    let url = redis.url();
+    let address = url.trim_start_matches("redis://").trim_end_matches('/');
+    let mut redis = TcpStream::connect(address).await.unwrap();
+    redis.write_all(b"FLUSHALL\r\n").await.unwrap();
+    let mut answer = [0; 5];
+    redis.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"+OK\r\n");
 }
 
 async fn begin(dir: &Path, chain: &Handle, args: &[String]) -> (Process, String) {

@@ -42,7 +42,8 @@ impl Works {
     fn dispatch(&mut self, queue: Arc<dyn Worked>) {
         let options = Options { every: Duration::from_millis(50) };
         let dispatcher = Dispatcher::new(self.bench.facilitator.clone(), queue, options);
-        self.running.push(tokio::spawn(dispatcher.run(self.bench.shutdown.clone())));
+        let shutdown = self.bench.shutdown.clone();
+        self.running.push(tokio::spawn(async move { dispatcher.run(shutdown).await }));
     }
 
     fn run(&mut self) {

@@ -48,7 +48,8 @@ impl Bench {
 
     pub(crate) fn follow(&self) -> (JoinHandle<Result<(), Error>>, watch::Receiver<Status>) {
         let (follower, status) = Follower::new(self.facilitator.clone());
-        (tokio::spawn(follower.run(self.shutdown.clone())), status)
+        let shutdown = self.shutdown.clone();
+        (tokio::spawn(async move { follower.run(None, shutdown).await }), status)
     }
 
     pub(crate) fn script(&self, blocks: &[FinalizedBlock], last: Option<ChainError>) {

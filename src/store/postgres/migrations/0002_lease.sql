@@ -7,6 +7,12 @@ CREATE TABLE log_lease (
     until timestamptz NOT NULL
 );
 
+-- What every process must have without its being here, told apart by fingerprints.
+CREATE TABLE log_secret (
+    name text COLLATE "C" PRIMARY KEY,
+    fingerprint bytea NOT NULL
+);
+
 -- Which programs may use this schema: those that know this migration or a newer one. A migration
 -- that older programs can live with leaves it, so that two versions run side by side while an
 -- installation is upgraded; one that they cannot live with raises it.
