@@ -9,6 +9,7 @@ pub(crate) mod log;
 mod ops;
 mod options;
 mod process;
+pub(crate) mod read_model;
 mod ready;
 pub mod sponsors;
 mod tasks;

@@ -13,16 +13,20 @@ use super::schema::{Build, CATALOG};
 use crate::flat::{bad, int};
 use crate::postgres::batch::BEGIN;
 
-const CURRENT: &str = "SELECT there.build, there.position, there.event FROM read_model \
+const CURRENT: &str = "SELECT there.build, there.position, there.event, \
+                       coalesce(wish.build = there.build, false) FROM read_model \
                        JOIN read_model_build AS there ON there.build = read_model.build \
+                       LEFT JOIN read_model_wish AS wish ON wish.version = read_model.version \
                        WHERE read_model.version = $1";
-const REGISTER: &str = "INSERT INTO read_model_build (build, version, position, event, kept_until) \
-                        VALUES ($1, $2, $3, $4, now() + interval '1 hour')";
+const REGISTER: &str = "INSERT INTO read_model_build \
+                        (build, version, to_read, position, event, kept_until) \
+                        VALUES ($1, $2, $3, $4, $5, now() + interval '1 hour')";
 const LOCK: &str = "SELECT position, event FROM read_model_build WHERE build = $1 FOR UPDATE";
 const MOVE: &str = "UPDATE read_model_build \
                     SET position = $2, event = $3, kept_until = now() + interval '1 hour' \
                     WHERE build = $1";
-const RELEASE: &str = "UPDATE read_model_build SET kept_until = now() + interval '1 minute' \
+const RELEASE: &str = "UPDATE read_model_build \
+                       SET to_read = false, kept_until = now() + interval '1 minute' \
                        WHERE build = (SELECT build FROM read_model WHERE version = $1) \
                        AND build <> $2";
 const POINT: &str = "INSERT INTO read_model (version, build) VALUES ($1, $2) \
@@ -45,6 +49,8 @@ const WAIT_SHORTLY: &str = "SET LOCAL lock_timeout = '2s'";
 pub(super) struct Current {
     pub(super) build: Build,
     pub(super) checkpoint: Checkpoint,
+    /// Whether somebody wishes for another in its place.
+    pub(super) is_wished_away: bool,
 }
 
 /// What is read of a version; `None` where nothing is, or nobody has ever built anything.
@@ -62,10 +68,11 @@ pub(super) async fn current(
     let name: &str = get(&row, 0)?;
     let build = Build::named(version, name).ok_or_else(|| bad("build", name))?;
     let checkpoint = Checkpoint { position: number(&row, 1)?, event: get(&row, 2)? };
-    Ok(Some(Current { build, checkpoint }))
+    Ok(Some(Current { build, checkpoint, is_wished_away: get(&row, 3)? }))
 }
 
-/// Makes the tables of a build, and a row that says that they are there.
+/// Makes the tables of a build, and a row that says that they are there. What is made without a fence
+/// will never be read.
 pub(super) async fn create(
     db: &mut PgConnection,
     build: &Build,
@@ -82,6 +89,7 @@ pub(super) async fn create(
     sqlx::query(REGISTER)
         .bind(&build.id)
         .bind(signed(build.version))
+        .bind(held.is_some())
         .bind(int(beginning.position))
         .bind(beginning.event)
         .execute(&mut *transaction)
@@ -199,6 +207,6 @@ fn removed() -> Failure {
 }
 
 /// Versions are small numbers.
-fn signed(version: u32) -> i32 {
+pub(super) fn signed(version: u32) -> i32 {
     i32::try_from(version).unwrap_or(i32::MAX)
 }

@@ -93,7 +93,7 @@ async fn hold(shared: &Shared) -> Result<Snapshot, Failure> {
     sqlx::raw_sql(SNAPSHOT).execute(&mut connection).await?;
     let current = catalog::current(&mut connection, shared.version).await?;
     let current = current.filter(|current| !shared.known.is_refused(&current.build));
-    let Some(Current { build, checkpoint }) = current else {
+    let Some(Current { build, checkpoint, .. }) = current else {
         return Err(ReadModelError::Building.into());
     };
     for (table, _) in TABLES {

@@ -15,6 +15,8 @@ use super::schema::Build;
 pub(super) struct Known {
     inner: Mutex<Inner>,
     position: watch::Sender<Option<Position>>,
+    /// Whether somebody wishes for another build in place of the one that is read.
+    wished: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -29,7 +31,12 @@ struct Inner {
 
 impl Known {
     pub(super) fn new() -> Self {
-        Self { inner: Mutex::default(), position: watch::Sender::new(None) }
+        let (inner, position) = (Mutex::default(), watch::Sender::new(None));
+        Self { inner, position, wished: watch::Sender::new(false) }
+    }
+
+    pub(super) fn wished(&self) -> watch::Receiver<bool> {
+        self.wished.subscribe()
     }
 
     pub(super) fn position(&self) -> watch::Receiver<Option<Position>> {
@@ -53,6 +60,8 @@ impl Known {
         }
         let current = current.filter(|current| inner.refused.as_ref() != Some(&current.build));
         let position = current.as_ref().map(|current| current.checkpoint.position);
+        let is_wished = current.as_ref().is_some_and(|current| current.is_wished_away);
+        self.wished.send_if_modified(|was| std::mem::replace(was, is_wished) != is_wished);
         inner.build = current.map(|current| current.build);
         self.position.send_if_modified(|at| std::mem::replace(at, position) != position);
     }

@@ -20,6 +20,7 @@ mod schema;
 mod shelf;
 mod stats;
 mod view;
+mod wish;
 mod write;
 
 #[cfg(test)]

@@ -4,16 +4,21 @@
 //! migrated: a change here raises the projection's version, and they are built anew. When they are
 //! made, and dropped, is not decided here.
 
-/// Which builds there are, how far each has come, and until when it is kept though nobody reads it;
-/// and of each version, which build is read. Made by whoever builds, where they are not there.
-pub(super) const CATALOG: [&str; 2] = [
+/// Which builds there are, whether each is read or will be, how far it has come, and until when it is
+/// kept though nobody reads it; of each version, which build is read, and in whose place somebody
+/// wishes for another. Made by whoever builds, where they are not there.
+pub(super) const CATALOG: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS read_model_build (\
        build text COLLATE \"C\" PRIMARY KEY, \
        version int NOT NULL, \
+       to_read boolean NOT NULL, \
        position bigint NOT NULL, \
        event uuid NOT NULL, \
        kept_until timestamptz NOT NULL)",
     "CREATE TABLE IF NOT EXISTS read_model (\
+       version int PRIMARY KEY, \
+       build text COLLATE \"C\" NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS read_model_wish (\
        version int PRIMARY KEY, \
        build text COLLATE \"C\" NOT NULL)",
 ];

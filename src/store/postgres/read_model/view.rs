@@ -95,7 +95,7 @@ impl Readers {
             let mut transaction = self.pool.begin_with(SNAPSHOT).await?;
             let found = catalog::current(&mut transaction, self.version).await?;
             let current = found.filter(|current| !is_refused(&current.build));
-            let Some(Current { build, checkpoint }) = current else {
+            let Some(Current { build, checkpoint, .. }) = current else {
                 return Err(ReadModelError::Building.into());
             };
             let (as_of, begun_at) = (checkpoint.position, Instant::now());
