@@ -9,6 +9,7 @@ mod caller;
 mod cli;
 mod crash;
 mod database;
+mod database_reads;
 mod discovery;
 mod doctor;
 mod events;
