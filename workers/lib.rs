@@ -13,6 +13,7 @@ pub mod lease;
 pub mod listener;
 pub mod projector;
 pub mod queue;
+pub mod relay;
 mod resolve;
 pub mod runner;
 pub mod watcher;

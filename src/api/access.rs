@@ -11,8 +11,9 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 
 use crate::caller::Caller;
-use crate::meter::{InFlight, Meters};
+use crate::meter::InFlight;
 use crate::problem::Problem;
+use crate::rates::Rates;
 
 /// Routes that everybody may call: probes, and what is the same for all.
 const OPEN: &[&str] = &[
@@ -33,7 +34,7 @@ const OPEN: &[&str] = &[
 pub(crate) struct Access {
     pub(crate) keys: Keys,
     are_keys_required: bool,
-    meters: Meters,
+    rates: Rates,
 }
 
 /// A request that may be served; it counts as in flight until this is dropped.
@@ -50,8 +51,8 @@ impl Admitted {
 }
 
 impl Access {
-    pub(crate) fn new(keys: Keys, are_keys_required: bool) -> Self {
-        Self { keys, are_keys_required, meters: Meters::default() }
+    pub(crate) fn new(keys: Keys, are_keys_required: bool, rates: Rates) -> Self {
+        Self { keys, are_keys_required, rates }
     }
 
     /// Looks at a request to a route; `None` is no route at all.
@@ -73,7 +74,7 @@ impl Access {
             return Ok(Admitted { caller: Some(Caller::without_key()), _in_flight: None });
         };
         let key = self.keys.admit(&text).map_err(unauthorized)?;
-        let in_flight = self.meters.enter(key.id(), key.created.limits)?;
+        let in_flight = self.rates.0.enter(key.id(), key.created.limits)?;
         Ok(Admitted { caller: Some(Caller::with(&key)), _in_flight: Some(in_flight) })
     }
 
@@ -82,7 +83,7 @@ impl Access {
     /// # Errors
     /// 429 or 413 where so many are too many.
     pub(crate) fn counts_as(&self, caller: &Caller, requests: usize) -> Result<(), Problem> {
-        caller.key.map_or(Ok(()), |key| self.meters.counts_as(key, requests))
+        caller.key.map_or(Ok(()), |key| self.rates.0.counts_as(key, requests))
     }
 }
 

@@ -58,7 +58,7 @@ impl FromRef<Arc<Api>> for Readiness {
 
 impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
-        let Parts { facilitator, reads, keys, jobs, webhooks, health, readiness } = parts;
+        let Parts { facilitator, reads, keys, rates, jobs, webhooks, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
@@ -69,7 +69,7 @@ impl Api {
             waits: permits(options.waits_max),
             supported: supported::body(facilitator.chain().network(), facilitator.fee_payers()),
             status_prefix: status_prefix(options.public_url.as_ref()),
-            access: Access::new(keys, options.require_keys),
+            access: Access::new(keys, options.require_keys, rates),
             facilitator,
             jobs,
             webhooks,

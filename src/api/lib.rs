@@ -23,6 +23,7 @@ pub mod parts;
 mod patience;
 mod problem;
 mod query;
+pub mod rates;
 pub mod ready;
 mod reply;
 mod request_id;

@@ -1,7 +1,8 @@
 //! How much each key calls: requests over time, and requests that are being served. A batch counts
 //! as many requests as it has items.
 //!
-//! In one process only, and forgotten with it: replicas count each for themselves.
+//! Forgotten with the process. Each counts for itself, and what others tell it that they have counted:
+//! see `rates`.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -26,6 +27,8 @@ pub(crate) struct Meters {
 }
 
 struct Meter {
+    /// Requests since others were told.
+    counted: AtomicU32,
     rate: DefaultDirectRateLimiter,
     in_flight: AtomicU32,
     in_flight_max: NonZeroU32,
@@ -51,7 +54,10 @@ impl Meters {
         }
         let in_flight = InFlight(Arc::clone(&meter));
         match meter.rate.check() {
-            Ok(()) => Ok(in_flight),
+            Ok(()) => {
+                meter.count(1);
+                Ok(in_flight)
+            }
             Err(not_until) => Err(self.limited(&not_until)),
         }
     }
@@ -70,9 +76,36 @@ impl Meters {
         // The one that has entered was counted then.
         let Some(more) = NonZeroU32::new(requests.saturating_sub(1)) else { return Ok(()) };
         match meter.rate.check_n(more) {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                meter.count(more.get());
+                Ok(())
+            }
             Ok(Err(not_until)) => Err(self.limited(&not_until)),
             Err(_) => Err(too_many_at_once(requests, meter.burst)),
+        }
+    }
+
+    /// What each key was counted for since the last time.
+    pub(crate) fn take_counted(&self) -> Vec<(KeyId, u32)> {
+        let of = self.of.read().unwrap_or_else(PoisonError::into_inner);
+        let counted =
+            of.iter().map(|(key, meter)| (*key, meter.counted.swap(0, Ordering::Relaxed)));
+        counted.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Another process has counted a key for so many requests. Who has not called here is not known
+    /// here, and begins anew.
+    pub(crate) fn charge(&self, key: KeyId, count: u32) {
+        let found = self.of.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let Some(meter) = found else { return };
+        let mut left = count.min(meter.burst.get());
+        let mut step = left;
+        // As many as there is room for: what is over must not be lost with the rest.
+        while let Some(count) = NonZeroU32::new(step.min(left)) {
+            match meter.rate.check_n(count) {
+                Ok(Ok(())) => left -= count.get(),
+                Ok(Err(_)) | Err(_) => step = count.get() / 2,
+            }
         }
     }
 
@@ -91,8 +124,13 @@ impl Meters {
 }
 
 impl Meter {
+    fn count(&self, requests: u32) {
+        self.counted.fetch_add(requests, Ordering::Relaxed);
+    }
+
     fn new(limits: Limits) -> Self {
         Self {
+            counted: AtomicU32::new(0),
             rate: RateLimiter::direct(Quota::per_second(limits.rate).allow_burst(limits.burst)),
             in_flight: AtomicU32::new(0),
             in_flight_max: limits.in_flight,
@@ -157,6 +195,25 @@ mod tests {
         // 60 more are too many for half a minute; what is refused is not counted.
         assert_eq!(code(60), Err(ReasonCode::RateLimited));
         assert_eq!(code(40), Ok(()));
+    }
+
+    #[test]
+    fn what_others_have_counted_is_not_there_any_more() {
+        let [here, there] = [Meters::default(), Meters::default()];
+        let limits = limits(1, 100, 100);
+        let _entered = [&here, &there].map(|meters| meters.enter(key(1), limits).ok().unwrap());
+        here.counts_as(key(1), 60).unwrap();
+        assert_eq!(here.take_counted(), [(key(1), 60)]);
+        assert_eq!(here.take_counted(), []);
+        there.charge(key(1), 60);
+        there.charge(key(2), 60);
+        let code = |requests| there.counts_as(key(1), requests).map_err(|problem| problem.code);
+        assert_eq!(code(50), Err(ReasonCode::RateLimited));
+        assert_eq!(code(30), Ok(()));
+        // More than is left: then nothing is.
+        there.charge(key(1), u32::MAX);
+        assert_eq!(code(5), Err(ReasonCode::RateLimited));
+        assert_eq!(there.take_counted(), [(key(1), 30)]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 
 use crate::health::Health;
+use crate::rates::Rates;
 use crate::ready::Readiness;
 
 /// What the routes stand on.
@@ -19,6 +20,8 @@ pub struct Parts {
     pub reads: Arc<Reads>,
     /// Who may call.
     pub keys: Keys,
+    /// How much each of them calls.
+    pub rates: Rates,
     /// Jobs, for operators.
     pub jobs: Arc<dyn JobQueue>,
     /// Who is told what happens.

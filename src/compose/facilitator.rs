@@ -53,6 +53,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         facilitator: Arc::clone(&process.facilitator),
         reads: Arc::clone(&process.reads),
         keys: process.keys.clone(),
+        rates: process.rates.clone(),
         jobs: process.queue.clone(),
         webhooks: Arc::clone(&process.webhooks),
         health: process.health.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ccd402_app::ports::log::{EventLog, Position, READ_EVENTS_MAX};
-use ccd402_store::postgres::{Options as DatabaseOptions, PostgresLog};
+use ccd402_store::postgres::{Hints, Options as DatabaseOptions, PostgresLog};
 use ccd402_store::sled::{Options as SledOptions, SledLog};
 use ccd402_workers::lease::Leasing;
 use futures::future::BoxFuture;
@@ -65,6 +65,14 @@ impl Log {
         match self {
             Self::Sled(_) => Leasing::Alone,
             Self::Postgres(log, _) => Leasing::Shared(Arc::new(log.leases(holder(), LEASE_TERM))),
+        }
+    }
+
+    /// What processes tell each other by, where it is shared.
+    pub(crate) fn hints(&self) -> Option<Hints> {
+        match self {
+            Self::Sled(_) => None,
+            Self::Postgres(log, _) => Some(log.hints()),
         }
     }
 

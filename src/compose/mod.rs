@@ -11,6 +11,7 @@ mod options;
 mod process;
 pub(crate) mod read_model;
 mod ready;
+mod relay;
 pub mod sponsors;
 mod tasks;
 pub mod wallet;

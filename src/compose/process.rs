@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ccd402_api::health::Health;
+use ccd402_api::rates::Rates;
 use ccd402_api::ready::Readiness;
 use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
 use ccd402_app::keys::Keys;
@@ -17,10 +18,12 @@ use ccd402_app::webhooks::Webhooks;
 use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
 use ccd402_domain::payment::Policy;
+use ccd402_store::postgres::Options as DatabaseOptions;
 use ccd402_workers::follower::{Follower, Status};
 use ccd402_workers::lease::Leasing;
 use ccd402_workers::listener::Listener;
 use ccd402_workers::queue::Worked;
+use ccd402_workers::relay::Relay;
 use chrono::TimeDelta;
 use tokio::sync::watch;
 
@@ -31,7 +34,7 @@ use crate::compose::read_model::Model;
 use crate::compose::tasks::Tasks;
 use crate::compose::webhooks::{self, Wired};
 use crate::compose::work::Work;
-use crate::compose::{audit, health, jobs, ready, sponsors};
+use crate::compose::{audit, health, jobs, ready, relay, sponsors};
 
 /// How far clocks of gate, facilitator and chain may disagree.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -42,6 +45,7 @@ const WAIT_MAX: Duration = Duration::from_secs(80);
 pub(crate) struct Process {
     pub(crate) facilitator: Arc<Facilitator>,
     pub(crate) keys: Keys,
+    pub(crate) rates: Rates,
     pub(crate) queue: Arc<dyn Worked>,
     pub(crate) reads: Arc<Reads>,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -63,6 +67,7 @@ struct Begins {
     /// Everything up to here was in the log before anything was read from it.
     since: Position,
     ops: Option<Ops>,
+    relay: Option<Relay>,
     follower: Follower,
     work: Work,
 }
@@ -103,15 +108,17 @@ impl Process {
             facilitator: Arc::clone(&facilitator),
             queue: queue.clone(),
             deliveries: (dispatcher, handler),
-            jobs: options.jobs,
+            jobs: options.jobs.clone(),
         };
         let leasing = log.leasing();
         let ops_addr = ops.as_ref().map(|ops| ops.addr);
-        let begins = Begins { role: options.role, leasing, since, ops, follower, work };
-        let (health, readiness, tasks) = Default::default();
+        let relay = relay(&options, &facilitator)?;
+        let begins = Begins { role: options.role, leasing, since, ops, relay, follower, work };
+        let (rates, health, readiness, tasks) = Default::default();
         Ok(Self {
             facilitator,
             keys,
+            rates,
             queue,
             reads,
             webhooks,
@@ -129,9 +136,16 @@ impl Process {
     /// Begins what its role is, and to tell how it is.
     pub(crate) fn begin(&mut self) {
         let Some(begins) = self.begins.take() else { return };
-        let Begins { role, leasing, since, ops, follower, work } = begins;
+        let Begins { role, leasing, since, ops, relay, follower, work } = begins;
         if let Leasing::Shared(_) = leasing {
             self.listen_to_others(since, &follower);
+        }
+        if let (Some(relay), Some(hints)) = (relay, self.log.hints()) {
+            let rates = self.rates.clone();
+            self.tasks.spawn(async move |stop| {
+                relay::run(relay, hints, rates, stop).await;
+                anyhow::Ok(())
+            });
         }
         if role != Role::Api {
             work.begin(&mut self.tasks, &leasing, follower);
@@ -203,12 +217,22 @@ async fn open_log(options: &Options) -> anyhow::Result<Log> {
     let log = match &options.database {
         Some(database) => {
             std::fs::create_dir_all(&options.data_dir)?;
-            Log::in_database(database).await?
+            // With a Redis, processes tell each other of appends through it.
+            let notifies = database.notifies && options.queue_url.is_none();
+            Log::in_database(&DatabaseOptions { notifies, ..database.clone() }).await?
         }
         None => Log::in_dir(&options.data_dir, options.log_cache_bytes).await?,
     };
     audit::at_start(&log).await?;
     Ok(log)
+}
+
+/// Where a log and a Redis are shared.
+fn relay(options: &Options, facilitator: &Facilitator) -> anyhow::Result<Option<Relay>> {
+    let url = options.queue_url.as_deref().filter(|_| options.database.is_some());
+    let network = facilitator.options().policy.network.to_string();
+    let relay = url.map(|url| Relay::open(url, &network)).transpose();
+    relay.context("the URL of the job queue must be one of Redis: redis://HOST:PORT/DB")
 }
 
 async fn facilitator(log: &Log, options: &Options) -> anyhow::Result<Arc<Facilitator>> {

@@ -25,6 +25,9 @@ const PAYMENTS: usize = 12;
 
 async fn start(dir: &TempDir, name: &str, chain: &Handle, url: &str) -> anyhow::Result<Running> {
     let (data, listen) = (dir.path().join(name), Listen::anywhere().facilitator);
+    // All who use a database have one key of webhooks.
+    std::fs::create_dir_all(&data)?;
+    std::fs::write(data.join("webhook.key"), "ab".repeat(32))?;
     let mut settings = facilitator::Options::new(listen, data, vec![chain.url()]);
     settings.database = Some(Options::new(url));
     facilitator::start(settings).await

@@ -7,6 +7,7 @@ mod workspace;
 mod batch;
 mod caller;
 mod cli;
+mod cluster;
 mod crash;
 mod database;
 mod database_reads;

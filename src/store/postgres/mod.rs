@@ -51,7 +51,7 @@ use ccd402_domain::ids::{TransactionHash, VerificationId};
 use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::network::NetworkId;
 use sqlx::postgres::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use self::connect::retry;
 pub use self::lease::PostgresLeases;
@@ -76,6 +76,9 @@ pub struct Options {
     pub poll: Duration,
     /// How long a database that does not answer is tried again; 10 seconds by default.
     pub retry_max: Duration,
+    /// Whether replicas tell each other of appends by the database's notifications; they do by
+    /// default. Without, somebody else should: see [`Hints`].
+    pub notifies: bool,
 }
 
 impl Options {
@@ -89,6 +92,7 @@ impl Options {
             queue_bytes_max: 64 * 1024 * 1024,
             poll: Duration::from_millis(200),
             retry_max: Duration::from_secs(10),
+            notifies: true,
         }
     }
 }
@@ -102,6 +106,7 @@ impl fmt::Debug for Options {
             .field("queue_bytes_max", &self.queue_bytes_max)
             .field("poll", &self.poll)
             .field("retry_max", &self.retry_max)
+            .field("notifies", &self.notifies)
             .finish_non_exhaustive()
     }
 }
@@ -117,6 +122,17 @@ struct Shared {
     queue: Queue,
     status: Arc<Status>,
     retry_max: Duration,
+    hints: Hints,
+}
+
+/// For whoever lets replicas know of each other's appends sooner than by looking now and then. Nothing
+/// rests on it.
+#[derive(Clone, Default)]
+pub struct Hints {
+    /// Told after this replica has appended. One may wait for it.
+    pub appended: Arc<Notify>,
+    /// To be told when another has: this replica looks at once.
+    pub look: Arc<Notify>,
 }
 
 impl PostgresLog {
@@ -127,6 +143,12 @@ impl PostgresLog {
     /// does not make durable what it acknowledges.
     pub async fn open(options: &Options) -> Result<Self, Error> {
         open::open(options).await
+    }
+
+    /// What replicas tell each other by, where the database does not.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        self.shared.hints.clone()
     }
 
     /// Resolves with the reason once the log cannot be written any more: the process must stop.

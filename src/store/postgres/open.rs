@@ -6,12 +6,11 @@ use std::sync::Arc;
 use ccd402_domain::ids::Digest;
 use sqlx::postgres::PgPool;
 use sqlx::{PgConnection, Row as _};
-use tokio::sync::Notify;
 
 use super::status::{Known, Seen, Status};
 use super::tailer::{self, Tailer};
 use super::writer::Writer;
-use super::{Options, PostgresLog, Shared, connect, read, schema};
+use super::{Hints, Options, PostgresLog, Shared, connect, read, schema};
 use crate::draft::Tip;
 use crate::envelope;
 use crate::error::Error;
@@ -26,7 +25,7 @@ pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
     let mut connection = connect::reach(options).await?;
     check(&mut connection).await?;
     let pool = connect::pool(options)?;
-    let seen = match connect::retry(options.retry_max, || look(&pool)).await {
+    let seen = match connect::retry(options.retry_max, || first_look(&pool)).await {
         Ok(seen) => seen,
         Err(error) => {
             pool.close().await;
@@ -35,14 +34,15 @@ pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
     };
     let (queue, intake) = Queue::new(options.queue_appends_max, options.queue_bytes_max);
     let status = Arc::new(Status::new(Arc::clone(queue.load()), seen));
-    let (wake, hint) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let hints = Hints::default();
+    let Hints { appended, look } = hints.clone();
     let writer = Writer {
         intake,
         status: Arc::clone(&status),
         pool: pool.clone(),
         options: connect::parse(&options.url)?,
         retry_max: options.retry_max,
-        hint: Arc::clone(&hint),
+        hint: Arc::clone(&appended),
         connection: Some(connection),
         is_alone: true,
     };
@@ -50,14 +50,16 @@ pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
         pool: pool.clone(),
         status: Arc::clone(&status),
         poll: options.poll,
-        wake: Arc::clone(&wake),
+        wake: Arc::clone(&look),
     };
     tokio::spawn(writer.run());
     tokio::spawn(tailer.run());
-    tokio::spawn(tailer::listen(pool.clone(), Arc::clone(&status), wake));
-    tokio::spawn(tailer::tell(pool.clone(), Arc::clone(&status), hint));
+    if options.notifies {
+        tokio::spawn(tailer::listen(pool.clone(), Arc::clone(&status), look));
+        tokio::spawn(tailer::tell(pool.clone(), Arc::clone(&status), appended));
+    }
     let retry_max = options.retry_max;
-    Ok(PostgresLog { shared: Arc::new(Shared { pool, queue, status, retry_max }) })
+    Ok(PostgresLog { shared: Arc::new(Shared { pool, queue, status, retry_max, hints }) })
 }
 
 /// What must be in order before anything is read.
@@ -74,7 +76,7 @@ pub(super) async fn check(db: &mut PgConnection) -> Result<(), Error> {
 }
 
 /// The first look.
-async fn look(pool: &PgPool) -> Result<Seen, Error> {
+async fn first_look(pool: &PgPool) -> Result<Seen, Error> {
     let nothing = Known { tip: Tip::empty(), counted: 0 };
     let seen = tailer::look(pool, nothing).await?;
     check_newest(pool, seen.tip).await?;

@@ -200,3 +200,21 @@ async fn without_notifications_time_tells() {
     }
     assert_eq!(reading.read_all(0, 9).await.unwrap().len(), 3);
 }
+
+/// Replicas that are told by somebody else do not rest on the database's notifications.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_looks_when_it_is_told_to() {
+    let ground = Ground::new().await;
+    let poll = Duration::from_secs(3_600);
+    let options = Options { poll, notifies: false, ..ground.options.clone() };
+    let [one, other] = [PostgresLog::open(&options).await, PostgresLog::open(&options).await];
+    let (one, other) = (one.unwrap(), other.unwrap());
+    for number in 1..=3 {
+        let appended = one.hints().appended;
+        one.append(vec![append(number, 0, vec![requested(number, number)])]).await.unwrap();
+        tokio::time::timeout(SEEN_MAX, appended.notified()).await.expect("it is told");
+        assert_eq!(*other.head().borrow(), number - 1, "nobody has looked");
+        other.hints().look.notify_one();
+        sees(&other, number).await;
+    }
+}

@@ -164,7 +164,7 @@ async fn from_first_to_last(run: Run, troubles: Vec<(Due, Trouble)>, with: With)
             let redis = Some(RedisServer::start());
             Place::One(Box::new(Server::start(dir.path(), &chain, redis).await))
         }
-        With::Everything => Place::Many(Cluster::start(dir.path(), &chain).await),
+        With::Everything => Place::Many(Box::new(Cluster::start(dir.path(), &chain).await)),
     };
     let caller = Caller::new(place.bases().subscribe());
     let hook = Hook::make(&caller).await;

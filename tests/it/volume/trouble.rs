@@ -88,7 +88,7 @@ pub(super) fn at_the_end(
 /// Where the program runs.
 pub(super) enum Place<'a> {
     One(Box<Server<'a>>),
-    Many(Cluster<'a>),
+    Many(Box<Cluster<'a>>),
 }
 
 /// The log that the program has left.

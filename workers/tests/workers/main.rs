@@ -8,4 +8,5 @@ mod projector;
 mod queue;
 #[path = "../../../tests/support/redis_server.rs"]
 mod redis_server;
+mod relay;
 mod support;

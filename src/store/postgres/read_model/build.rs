@@ -97,7 +97,13 @@ impl Beside {
 
 async fn create(writer: &mut Writer, build: &Build, held: Option<&Held>) -> Result<(), Failure> {
     let mut connection = writer.take().await?;
-    catalog::create(&mut connection, build, BEGINNING, held).await?;
+    match catalog::create(&mut connection, build, BEGINNING, held).await {
+        Err(failure) if failure.is_gone() => {
+            catalog::prepare(&mut connection).await?;
+            catalog::create(&mut connection, build, BEGINNING, held).await?;
+        }
+        created => created?,
+    }
     advise(&mut connection, build.advise()).await?;
     writer.put_back(connection);
     Ok(())

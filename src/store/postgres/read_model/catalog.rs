@@ -71,6 +71,14 @@ pub(super) async fn current(
     Ok(Some(Current { build, checkpoint, is_wished_away: get(&row, 3)? }))
 }
 
+/// Makes the tables of these rows.
+pub(super) async fn prepare(db: &mut PgConnection) -> Result<(), Failure> {
+    for statement in CATALOG {
+        sqlx::raw_sql(statement).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
 /// Makes the tables of a build, and a row that says that they are there. What is made without a fence
 /// will never be read.
 pub(super) async fn create(
@@ -79,9 +87,6 @@ pub(super) async fn create(
     beginning: Checkpoint,
     held: Option<&Held>,
 ) -> Result<(), Failure> {
-    for statement in CATALOG {
-        sqlx::raw_sql(statement).execute(&mut *db).await?;
-    }
     let mut transaction = db.begin_with(BEGIN).await?;
     if let Some(held) = held {
         held.must_be_newest(&mut transaction).await?;

@@ -133,6 +133,7 @@ impl TestApi {
         let parts = Parts {
             facilitator: facilitator.clone(),
             reads: reads.clone(),
+            rates: ccd402_api::rates::Rates::default(),
             keys: keys.clone(),
             jobs: Arc::new(jobs.clone()),
             webhooks: webhooks.clone(),
