@@ -101,6 +101,10 @@ async fn a_database_answers_byte_for_byte_as_files_do() {
 
     one.stop().await.unwrap();
     assert_eq!(shop.answers(&other).await, lived, "the other goes on");
+    // And does what the first did: lists and statistics reach what is appended now.
+    shop.chain.bake().unwrap();
+    assert_ne!(shop.answers(&other).await, lived);
+    assert!(*other.facilitator().log().head().borrow() > head);
     other.stop().await.unwrap();
     shop.chain.shutdown().await;
 }

@@ -7,7 +7,16 @@
 /// Which builds there are, whether each is read or will be, how far it has come, and until when it is
 /// kept though nobody reads it; of each version, which build is read, and in whose place somebody
 /// wishes for another. Made by whoever builds, where they are not there.
+///
+/// The builds' comes last: where it is there, all are. Programs of all versions share these tables:
+/// they are never changed.
 pub(super) const CATALOG: [&str; 3] = [
+    "CREATE TABLE IF NOT EXISTS read_model (\
+       version int PRIMARY KEY, \
+       build text COLLATE \"C\" NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS read_model_wish (\
+       version int PRIMARY KEY, \
+       build text COLLATE \"C\" NOT NULL)",
     "CREATE TABLE IF NOT EXISTS read_model_build (\
        build text COLLATE \"C\" PRIMARY KEY, \
        version int NOT NULL, \
@@ -15,12 +24,6 @@ pub(super) const CATALOG: [&str; 3] = [
        position bigint NOT NULL, \
        event uuid NOT NULL, \
        kept_until timestamptz NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS read_model (\
-       version int PRIMARY KEY, \
-       build text COLLATE \"C\" NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS read_model_wish (\
-       version int PRIMARY KEY, \
-       build text COLLATE \"C\" NOT NULL)",
 ];
 
 /// What a row of `verifications` holds, in the order in which it is written and read.

@@ -120,6 +120,33 @@ async fn who_has_no_lease_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_reads_has_others_build() {
+    let ground = Ground::new().await;
+    let (writer, reader) = (writing(&ground).await, reading(&ground).await);
+    assert_eq!(reader.ask_others(|_| {}).await, Err(Error::Building), "it will be built anyway");
+    build(&writer, &asked(2)).await;
+    let told = Arc::new(StdMutex::new(Vec::new()));
+    let asking = {
+        let (reader, told) = (reader.clone(), Arc::clone(&told));
+        tokio::spawn(async move { reader.ask_others(|at| told.lock().unwrap().push(at)).await })
+    };
+    let mut wished = writer.wished();
+    let is_wished = wished.wait_for(|is_wished| *is_wished);
+    tokio::time::timeout(SEEN_MAX, is_wished).await.expect("it is seen").unwrap();
+    let mut built = writer.rebuild().await.unwrap();
+    built.apply(&asked(1)).await.unwrap();
+    while told.lock().unwrap().last() != Some(&1) {
+        tokio::task::yield_now().await;
+    }
+    built.apply(&asked(3)).await.unwrap();
+    built.swap_in().await.unwrap();
+    assert_eq!(asking.await.unwrap(), Ok(()));
+    assert_eq!(*reader.position().borrow(), Some(3));
+    let is_over = wished.wait_for(|is_wished| !is_wished);
+    tokio::time::timeout(SEEN_MAX, is_over).await.expect("it is seen").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hint_makes_it_look_at_once() {
     let mut ground = Ground::new().await;
     ground.options.poll = Duration::from_secs(3_600);

@@ -70,9 +70,11 @@ impl PostgresReadModel {
 /// Wishes; the build that is to be replaced.
 async fn wish(shared: &Shared) -> Result<String, Failure> {
     let wish = sqlx::query(WISH).bind(signed(shared.version));
-    let wished = wish.fetch_optional(&shared.own).await?;
     // Where nothing is read, one is being built, or will be.
-    let row = wished.ok_or(Error::Building)?;
+    let row = match wish.fetch_optional(&shared.own).await.map_err(Failure::from) {
+        Err(failure) if failure.is_gone() => return Err(Error::Building.into()),
+        wished => wished?.ok_or(Error::Building)?,
+    };
     Ok(get(&row, 0)?)
 }
 
