@@ -148,7 +148,7 @@ impl Shop {
 }
 
 /// The body of an answer; asked again while the read model is being built.
-async fn get(url: &str, path: &str) -> String {
+pub(crate) async fn get(url: &str, path: &str) -> String {
     let asking = async {
         loop {
             let response = reqwest::get(format!("{url}{path}")).await.unwrap();
