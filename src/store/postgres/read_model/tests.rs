@@ -147,6 +147,35 @@ async fn who_only_reads_has_others_build() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_cannot_be_read_are_read_by_nobody_any_more() {
+    let ground = Ground::new().await;
+    let (writer, reader) = (writing(&ground).await, reading(&ground).await);
+    for damage in [
+        "DROP TABLE {}",
+        "ALTER TABLE {} DROP COLUMN payer",
+        "UPDATE {} SET status = 'odd'",
+        "UPDATE {} SET url = '\\xff' WHERE number = 1",
+        "UPDATE {} SET block_height = -1, block_hash = '', block_time = 0",
+    ] {
+        build(&writer, &asked(2)).await;
+        stands(&reader, Some(2)).await;
+        let mut db = ground.connect().await;
+        let there = catalog::current(&mut db, VERSION).await.unwrap().unwrap();
+        let table = there.build.table("verifications");
+        let damage = damage.replace("{}", &table);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(damage.clone())).execute(&mut db).await.unwrap();
+        let asked = reader.list(&Filter::default(), None, 9).await;
+        assert!(matches!(asked, Err(Error::Damaged(_))), "{damage}: {asked:?}");
+        assert_eq!(*reader.position().borrow(), None);
+        assert_eq!(*writer.position().borrow(), Some(2), "who only reads has told nobody");
+        let asked = writer.list(&Filter::default(), None, 9).await;
+        assert!(matches!(asked, Err(Error::Damaged(_))), "{damage}: {asked:?}");
+        assert_eq!((writer.checkpoint().await, *writer.position().borrow()), (Ok(None), None));
+        assert_eq!(reading(&ground).await.checkpoint().await, Ok(None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hint_makes_it_look_at_once() {
     let mut ground = Ground::new().await;
     ground.options.poll = Duration::from_secs(3_600);
