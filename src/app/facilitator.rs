@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::facts::FactsKept;
+use crate::facts::{self, FactsKept};
 use crate::measure;
 use crate::ports::chain::Chain;
 use crate::ports::clock::Clock;
@@ -76,7 +76,8 @@ impl Facilitator {
         options: Options,
     ) -> Self {
         let recent = RecentTransactions::default();
-        let (wakeups, facts_kept, undispatched) = Default::default();
+        let facts_kept = FactsKept::new(facts::GENERATION_MAX);
+        let (wakeups, undispatched) = Default::default();
         let sponsors = None;
         Self { log, chain, clock, recent, wakeups, facts_kept, undispatched, sponsors, options }
     }

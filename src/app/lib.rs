@@ -21,6 +21,7 @@ pub mod feed;
 mod follow;
 mod heard;
 pub mod idempotency;
+mod kept;
 pub mod keys;
 pub mod list;
 mod measure;
