@@ -9,6 +9,7 @@ pub(crate) mod log;
 mod ops;
 mod options;
 mod process;
+pub(crate) mod read_model;
 mod ready;
 mod relay;
 pub mod sponsors;

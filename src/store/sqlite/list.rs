@@ -3,10 +3,11 @@
 use ccd402_app::ports::read_model::{Filter, PAGE_ROWS_MAX, Page, Place, ReadModelError as Error};
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::codec::{self, int, nanos};
+use super::codec;
 use super::failure;
 use super::live::Live;
 use super::schema::COLUMNS;
+use crate::flat::{int, nanos};
 
 /// One page.
 pub(super) async fn list(

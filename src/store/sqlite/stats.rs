@@ -9,10 +9,11 @@ use ccd402_app::ports::read_model::{
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::codec::{BILLION, get, number, parse, status, time};
+use super::codec::{get, number, parse, status};
 use super::failure;
 use super::list::push_filter;
 use super::live::{Live, View};
+use crate::flat::{BILLION, time};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// What each tally begins with; the key, if there is one, is the seventh column. Assets are spelled

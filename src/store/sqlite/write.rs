@@ -12,10 +12,11 @@ use ccd402_app::projections::verifications::Changes;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::codec::{Values, int};
+use super::codec::Values;
 use super::failure;
 use super::resources as listed;
 use super::schema::COLUMNS;
+use crate::flat::int;
 
 /// Rows of one statement: as many as are left of the largest, then of the next. Few texts, so that
 /// each is prepared once.
