@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod clock;
 pub mod log;
+pub mod overview;
 pub mod queue;
 pub mod read_model;
 pub mod sponsoring;

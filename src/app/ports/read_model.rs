@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ports::log::{Position, Recorded};
+use crate::ports::overview::{self, Overview};
 use crate::projections::resources::Resource;
 use crate::projections::verifications::{OutOfOrder, Row};
 
@@ -256,6 +257,16 @@ pub trait ReadModel: Send + Sync {
 
     /// What rows amount to.
     async fn stats(&self, filter: &Filter, step: Step) -> Result<Stats, ReadModelError>;
+
+    /// All rows at a glance. To be overridden by whoever need not count rows for it.
+    async fn overview(&self, asked: &overview::Asked) -> Result<Overview, ReadModelError> {
+        overview::counted(self, asked).await
+    }
+
+    /// Rows by who paid; of the newest alone where nobody overrides it.
+    async fn payers(&self, filter: &Filter) -> Result<Table<AccountAddress>, ReadModelError> {
+        overview::newest_payers(self, filter).await
+    }
 
     /// What is listed, after the first `skip`, at most `max` and [`RESOURCES_MAX`].
     async fn resources(&self, skip: u64, max: usize) -> Result<Shelf, ReadModelError>;

@@ -169,7 +169,7 @@ fn outcome(read: &SqliteRow) -> Result<Outcome, Error> {
 }
 
 /// The amount of so many billions and a rest.
-fn amount(billions: u64, rest: u64) -> Result<Amount, Error> {
+pub(super) fn amount(billions: u64, rest: u64) -> Result<Amount, Error> {
     let units = billions.checked_mul(BILLION).and_then(|units| units.checked_add(rest));
     units.map(Amount::from_units).ok_or_else(|| bad("amount_billions", billions))
 }

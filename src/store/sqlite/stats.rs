@@ -6,6 +6,7 @@
 use ccd402_app::ports::read_model::{
     Filter, Finality, GROUPS_MAX, ReadModelError as Error, Stats, Status, Step, Table, Tally,
 };
+use ccd402_domain::account::AccountAddress;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -37,6 +38,12 @@ pub(super) async fn stats(live: &Live, filter: &Filter, step: Step) -> Result<St
     let finality = finality(&mut view, filter).await?;
     let as_of = view.as_of;
     Ok(Stats { as_of, totals, by_pay_to, by_resource, by_time, refusals, finality })
+}
+
+/// Rows by who paid.
+pub(super) async fn payers(live: &Live, filter: &Filter) -> Result<Table<AccountAddress>, Error> {
+    let mut view = live.view().await?;
+    tallies(&mut view, filter, Some(("payer", LARGEST)), |row| parse(row, 6)).await
 }
 
 const LARGEST: &str = "4 DESC, 7, 1, 2, 3";
@@ -106,7 +113,7 @@ async fn finality(view: &mut View, filter: &Filter) -> Result<Finality, Error> {
 }
 
 /// By the nearest rank, over times and how often each was taken, shortest first.
-fn percentiles(took: &[(u64, u64)]) -> Finality {
+pub(super) fn percentiles(took: &[(u64, u64)]) -> Finality {
     let count = took.iter().map(|(_, times)| times).sum();
     let at = |percent: u64| {
         let rank = u128::from(count) * u128::from(percent);
