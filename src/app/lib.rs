@@ -23,6 +23,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod list;
 mod measure;
+pub mod operate;
 pub mod ports;
 pub mod projections;
 pub mod query;
