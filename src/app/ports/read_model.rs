@@ -152,6 +152,19 @@ pub struct Finality {
     pub p99_ms: u64,
 }
 
+/// Numbers by the nearest rank, with how many there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Percentiles {
+    /// How many.
+    pub count: u64,
+    /// Half of them are this at most.
+    pub p50: u64,
+    /// Nine tenths are.
+    pub p90: u64,
+    /// 99 of 100 are.
+    pub p99: u64,
+}
+
 /// What the rows amount to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
@@ -327,6 +340,30 @@ impl Status {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+impl Percentiles {
+    /// Of numbers and how often each came, smallest first.
+    #[must_use]
+    pub fn of(numbers: &[(u64, u64)]) -> Self {
+        let count = numbers.iter().map(|(_, times)| times).sum();
+        let at = |percent: u64| {
+            let rank = u128::from(count) * u128::from(percent);
+            let mut passed = 0_u128;
+            let reached = numbers.iter().find(|(_, times)| {
+                passed += u128::from(*times) * 100;
+                passed >= rank
+            });
+            reached.map_or(0, |(number, _)| *number)
+        };
+        Self { count, p50: at(50), p90: at(90), p99: at(99) }
+    }
+}
+
+impl From<Percentiles> for Finality {
+    fn from(Percentiles { count, p50, p90, p99 }: Percentiles) -> Self {
+        Self { count, p50_ms: p50, p90_ms: p90, p99_ms: p99 }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use ccd402_app::ports::log::Recorded;
 use ccd402_app::ports::overview::{Asked, Overview};
-use ccd402_app::ports::read_model::{ReadModelError as Error, Status, Step, Tally};
+use ccd402_app::ports::read_model::{Percentiles, ReadModelError as Error, Status, Step, Tally};
 use ccd402_app::projections::tallies::{self, Change, Facts, Group, Width};
 use ccd402_domain::asset::Asset;
 use ccd402_domain::ids::VerificationId;
@@ -22,7 +22,6 @@ use super::codec::{self, BILLION, Values, get, int, nanos, number, parse, status
 use super::failure;
 use super::live::{Live, View};
 use super::schema::TALLY_COLUMNS;
-use super::stats::percentiles;
 use super::write::{CHUNKS, next_chunk, tuples};
 
 /// No tenant's name: the counts of all.
@@ -169,7 +168,7 @@ pub(super) async fn overview(live: &Live, asked: &Asked) -> Result<Overview, Err
     }
     let mut refusals: Vec<_> = refusals.into_values().collect();
     refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let finality = percentiles(&took.into_iter().collect::<Vec<_>>());
+    let finality = Percentiles::of(&took.into_iter().collect::<Vec<_>>()).into();
     Ok(Overview { as_of: view.as_of, totals, by_time, refusals, finality })
 }
 
