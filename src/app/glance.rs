@@ -6,7 +6,7 @@ use ccd402_domain::tenant::TenantId;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Error;
-pub use crate::kept::Aged;
+use crate::kept::Aged;
 use crate::ports::overview::{Asked, Overview};
 use crate::ports::read_model::{Filter, Stats, Step, Table};
 use crate::projections::tallies::Width;

@@ -37,7 +37,7 @@ struct Answer<V> {
 type Question<V> = Arc<tokio::sync::Mutex<Option<Answer<V>>>>;
 
 /// Answers by question.
-pub(crate) struct Kept<K, V> {
+pub struct Kept<K, V> {
     questions: Mutex<HashMap<K, Question<V>>>,
 }
 
@@ -49,7 +49,10 @@ impl<K, V> Default for Kept<K, V> {
 
 impl<K: Eq + Hash, V> Kept<K, V> {
     /// What is kept, or what is answered now.
-    pub(crate) async fn get<E>(
+    ///
+    /// # Errors
+    /// As asking has; an error is not kept.
+    pub async fn get<E>(
         &self,
         key: K,
         ask: impl Future<Output = Result<V, E>>,

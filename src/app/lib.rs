@@ -21,7 +21,7 @@ pub mod feed;
 mod follow;
 pub mod glance;
 pub mod idempotency;
-mod kept;
+pub mod kept;
 pub mod keys;
 mod latency;
 pub mod list;

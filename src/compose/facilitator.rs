@@ -40,7 +40,7 @@ use crate::compose::jobs::{self, Options as JobOptions};
 use crate::compose::log::{CACHE_BYTES, Log};
 use crate::compose::ops::Ops;
 use crate::compose::webhooks::{self, Wired};
-use crate::compose::{health, ready, sponsors};
+use crate::compose::{dashboard, health, ready, sponsors};
 
 /// How far clocks of gate, facilitator and chain may disagree.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -62,6 +62,8 @@ pub struct Options {
     pub network: Option<NetworkId>,
     /// URL of this server in links.
     pub public_url: Option<PublicUrl>,
+    /// URL of a transaction in an explorer, with `{hash}` in it, instead of the network's own.
+    pub explorer: Option<String>,
     /// How long calls wait for finality by default.
     pub wait: Duration,
     /// How long `/verify` holds a payment for `/settle`.
@@ -99,6 +101,7 @@ impl Options {
             nodes,
             network: None,
             public_url: None,
+            explorer: None,
             wait: Duration::from_secs(30),
             reservation: Duration::from_secs(60),
             presentation_grace: Duration::from_secs(24 * 3_600),
@@ -234,7 +237,7 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
     let jobs: Arc<dyn JobQueue> = queue.clone();
     let dispatcher =
         Dispatcher::new(Arc::clone(&facilitator), jobs.clone(), DispatcherOptions::default());
-    let Wired { webhooks, dispatcher: teller, handler } = wired;
+    let Wired { webhooks, dispatcher: teller, handler, seal } = wired;
     let mut handlers = jobs::handlers(&facilitator, &jobs, &options.jobs);
     handlers.insert(JobKind::DeliverWebhook, handler);
     let runner = Runner::new(queue, handlers, options.jobs.tries);
@@ -245,7 +248,6 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
     tasks.spawn(async move { Ok(dispatcher.run(t3).await?) });
     tasks.spawn(async move { Ok(runner.run(t4).await?) });
     tasks.spawn(async move { Ok(teller.run(t5).await?) });
-
     let watching = sponsors::watch(Arc::clone(&facilitator));
     let until = shutdown.clone();
     tasks.spawn(async move {
@@ -302,7 +304,9 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         health,
         readiness,
     };
-    let router = ccd402_api::router(parts, api);
+    let Options { listen, access, explorer, .. } = options;
+    let setting = dashboard::Setting { listen, access, explorer, seal };
+    let router = dashboard::router(parts, api, setting);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {
         server::serve(listener, router, server::Limits::default(), until).await;

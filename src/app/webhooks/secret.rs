@@ -26,6 +26,16 @@ impl SecretKey {
         Self(bytes)
     }
 
+    /// A key for another purpose: HMAC-SHA256 over its name.
+    #[must_use]
+    pub fn derived(&self, purpose: &[u8]) -> [u8; 32] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.update(b"derived/");
+        mac.update(purpose);
+        mac.finalize().into_bytes().into()
+    }
+
     /// The secret of a webhook by its number: HMAC-SHA256 over purpose, id and number.
     #[must_use]
     pub fn secret(&self, webhook: WebhookId, number: u64) -> SigningSecret {

@@ -1,0 +1,49 @@
+//! The dashboard: pages for people over what the facilitator knows.
+//!
+//! Drawn on the server and useful without a script; nothing comes from anywhere but this binary. It
+//! reads through the use cases and decides nothing; what operators do is written down by `app`.
+
+mod assets;
+mod attempts;
+mod caller;
+mod chart;
+mod dashboard;
+mod fault;
+mod guard;
+mod live;
+pub mod options;
+mod origin;
+mod page;
+mod pages;
+pub mod parts;
+mod session;
+mod shown;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+
+use crate::dashboard::Dashboard;
+use crate::fault::Fault;
+use crate::options::Options;
+use crate::pages::{overview, sign_in};
+use crate::parts::Parts;
+
+/// Every page, under `/dashboard`.
+pub fn router(parts: Parts, options: Options) -> Router {
+    let dashboard = Arc::new(Dashboard::new(parts, options));
+    let pages = Router::new()
+        .route("/", get(overview::overview))
+        .route("/live", get(overview::live))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/assets/{file}", get(assets::file))
+        .fallback(async || Fault::NotFound);
+    Router::new()
+        .nest("/dashboard", pages)
+        .layer(middleware::from_fn_with_state(Arc::clone(&dashboard), guard::guard))
+        .with_state(dashboard)
+}
