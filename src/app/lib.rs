@@ -11,6 +11,7 @@ pub mod compare;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod cursor;
+pub mod disclosed;
 pub mod discover;
 pub mod dispatch;
 pub mod error;

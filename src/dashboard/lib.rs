@@ -16,6 +16,8 @@ mod origin;
 mod page;
 mod pages;
 pub mod parts;
+mod query;
+mod scene;
 mod session;
 mod shown;
 mod words;
@@ -29,7 +31,7 @@ use axum::routing::{get, post};
 use crate::dashboard::Dashboard;
 use crate::fault::Fault;
 use crate::options::Options;
-use crate::pages::{overview, sign_in};
+use crate::pages::{deliveries, download, overview, sign_in, verification, verifications};
 use crate::parts::Parts;
 
 /// Every page, under `/dashboard`.
@@ -38,6 +40,12 @@ pub fn router(parts: Parts, options: Options) -> Router {
     let pages = Router::new()
         .route("/", get(overview::overview))
         .route("/live", get(overview::live))
+        .route("/verifications", get(verifications::list))
+        .route("/verifications.csv", get(download::download))
+        .route("/verifications/live", get(verifications::live))
+        .route("/verifications/{id}", get(verification::show))
+        .route("/verifications/{id}/redeliver", post(deliveries::redeliver))
+        .route("/verifications/{id}/live", get(verification::live))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{file}", get(assets::file))

@@ -9,6 +9,8 @@ use crate::assets::{NAMES, Names};
 use crate::caller::Caller;
 use crate::dashboard::Dashboard;
 use crate::fault::Fault;
+use crate::scene::Scene;
+use crate::shown::{Time, count};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
@@ -22,6 +24,12 @@ pub(crate) enum Section {
     Operations,
 }
 
+/// A time in the past.
+pub(crate) struct Then {
+    pub(crate) position: String,
+    pub(crate) time: Time,
+}
+
 /// What surrounds a page's own content.
 pub(crate) struct Shell {
     pub(crate) title: String,
@@ -30,6 +38,8 @@ pub(crate) struct Shell {
     pub(crate) base: String,
     /// The same within the past that is shown.
     pub(crate) root: String,
+    /// When the page is of, where that is the past.
+    pub(crate) past: Option<Then>,
     /// Who has signed in, if anybody.
     pub(crate) who: Option<String>,
     pub(crate) tenant: String,
@@ -42,17 +52,21 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    pub(crate) fn new(
+    pub(crate) fn of(
         dashboard: &Dashboard,
         caller: &Caller,
-        section: Section,
-        title: impl Into<String>,
+        scene: &Scene,
+        (section, title): (Section, &str),
     ) -> Self {
         Self {
-            title: title.into(),
+            title: title.to_owned(),
             section,
             base: caller.base.clone(),
-            root: caller.base.clone(),
+            root: scene.root.clone(),
+            past: scene.until.map(|until| Then {
+                position: count(until),
+                time: Time::of(scene.now, Some(dashboard.now())),
+            }),
             who: caller.session.map(|_| caller.name.clone()),
             tenant: caller.tenant.as_str().to_owned(),
             is_operator: caller.is_operator(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
@@ -37,6 +38,12 @@ impl Time {
 }
 
 impl Decimals {
+    /// An amount as programs read it, empty where nobody knows how fine the asset is.
+    pub(crate) fn plain(&self, amount: Amount, asset: &Asset) -> String {
+        let decimals = self.0.get(&asset.to_string().to_ascii_lowercase());
+        decimals.map(|decimals| amount.to_decimal(*decimals)).unwrap_or_default()
+    }
+
     /// An amount with its asset: `1.5 CCD`. In smallest units where nobody knows how fine it is.
     pub(crate) fn money(&self, units: u128, asset: &Asset) -> String {
         match self.0.get(&asset.to_string().to_ascii_lowercase()) {
@@ -140,7 +147,7 @@ mod tests {
             Decimals::default().money(1_000, &token).replace(THIN, "_"),
             "1_000 smallest units of EURR"
         );
-        assert_eq!(money(u128::from(u64::MAX) * 1_000, &Asset::Ccd), "18_446_744_073_709_551.615");
+        assert_eq!(money(u128::from(u64::MAX) * 1_000, &Asset::Ccd), "18_446_744_073_709_551.615 CCD");
     }
 
     #[test]

@@ -10,7 +10,6 @@ use ccd402_app::glance::Span;
 use ccd402_app::kept::Aged;
 use ccd402_app::ports::overview::Overview;
 use ccd402_app::ports::read_model::{Percentiles, Status, Tally};
-use ccd402_app::reads::Reads;
 use ccd402_domain::asset::Asset;
 use ccd402_domain::tenant::TenantId;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,7 +21,8 @@ use crate::dashboard::Dashboard;
 use crate::fault::Fault;
 use crate::live;
 use crate::page::{Section, Shell, drawn, shown};
-use crate::shown::{self, Decimals, Now, Time};
+use crate::scene::Scene;
+use crate::shown::{self, Decimals, Time};
 
 /// What the page is asked for.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -129,10 +129,23 @@ pub(crate) async fn overview(
     caller: Caller,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
-    let (tenant, span, now) = (caller.only()?, span(&asked)?, dashboard.now());
-    let glance = now_glance(&dashboard, tenant, span, Some(now)).await?;
-    let mut shell = Shell::new(&dashboard, &caller, Section::Overview, "Overview");
-    shell.live = Some(format!("{}/live?over={}", shell.base, span.as_str()));
+    let scene = Scene::present(&dashboard, &caller);
+    page(&dashboard, &caller, &scene, &asked).await
+}
+
+/// The page in a scene.
+pub(crate) async fn page(
+    dashboard: &Dashboard,
+    caller: &Caller,
+    scene: &Scene,
+    asked: &Asked,
+) -> Result<Response, Fault> {
+    let (tenant, span) = (caller.only()?, span(asked)?);
+    let glance = glance(dashboard, scene, (tenant, span)).await?;
+    let mut shell = Shell::of(dashboard, caller, scene, (Section::Overview, "Overview"));
+    if !scene.is_past() {
+        shell.live = Some(format!("{}/live?over={}", shell.base, span.as_str()));
+    }
     Ok(shown(&Page { shell, glance }))
 }
 
@@ -150,8 +163,9 @@ pub(crate) async fn live(
             let whose = tenant.as_ref().map_or("", |tenant| tenant.as_str());
             let key = format!("overview {} {whose} {}", caller.base, span.as_str());
             let drawing = async {
-                let glance = now_glance(&dashboard, tenant.clone(), span, None).await?;
-                let shell = &Shell::new(&dashboard, &caller, Section::Overview, "");
+                let scene = Scene::live(&dashboard, &caller);
+                let glance = glance(&dashboard, &scene, (tenant.clone(), span)).await?;
+                let shell = &Shell::of(&dashboard, &caller, &scene, (Section::Overview, ""));
                 drawn(&Live { shell, glance })
             };
             Ok(dashboard.drawn.get(key, drawing).await?.value)
@@ -168,39 +182,13 @@ fn span(asked: &Asked) -> Result<Span, Fault> {
     }
 }
 
-/// Everything as it is now.
-async fn now_glance(
+async fn glance(
     dashboard: &Dashboard,
-    tenant: Option<TenantId>,
-    span: Span,
-    told_at: Now,
-) -> Result<Glance, Fault> {
-    let reads = &dashboard.reads;
-    let mut glance = glance(dashboard, reads, (tenant, span), dashboard.now()).await?;
-    let block = dashboard.facilitator.followed().await?;
-    let jobs = dashboard.operations.jobs().depth().await.ok();
-    let as_of = *reads.model().position().borrow();
-    glance.submits = Some(took(dashboard.facilitator.submit_latency()));
-    glance.machine = Some(Machine {
-        height: block.map(|block| shown::count(block.height)),
-        block: block.map(|block| Time::of(block.time, told_at)),
-        lag: as_of.map_or_else(|| "being built".to_owned(), |as_of| shown::count(reads.lag(as_of))),
-        waiting: jobs.map(|jobs| shown::count(jobs.waiting)),
-        dead: jobs.map(|jobs| shown::count(jobs.dead)),
-        oldest: jobs.map(|jobs| shown::took(jobs.oldest_due.as_micros() as u64)),
-        head: shown::count(*reads.log().head().borrow()),
-    });
-    Ok(glance)
-}
-
-/// What the read model says; `now` ends the span.
-pub(crate) async fn glance(
-    dashboard: &Dashboard,
-    reads: &Reads,
+    scene: &Scene,
     (tenant, span): (Option<TenantId>, Span),
-    now: DateTime<Utc>,
 ) -> Result<Glance, Fault> {
-    let Aged { value, age } = reads.overview(tenant, span, now).await?;
+    let now = scene.now;
+    let Aged { value, age } = scene.reads.overview(tenant, span, now).await?;
     let Overview { as_of, totals, by_time, refusals, finality } = &*value;
     let assets: Vec<_> = totals.iter().map(|tally| &tally.asset).collect();
     let decimals = dashboard.decimals(&assets).await;
@@ -216,7 +204,7 @@ pub(crate) async fn glance(
         span,
         as_of: shown::count(*as_of),
         age: shown::age(age),
-        is_past: false,
+        is_past: scene.is_past(),
         states: states(totals, by_time),
         chart: chart(by_time, span, now),
         volumes: volumes(totals, by_time, &decimals),
@@ -227,8 +215,25 @@ pub(crate) async fn glance(
             p90: ms(finality.p90_ms),
             p99: ms(finality.p99_ms),
         }),
-        submits: None,
-        machine: None,
+        submits: (!scene.is_past()).then(|| took(dashboard.facilitator.submit_latency())),
+        machine: if scene.is_past() { None } else { Some(machine(dashboard, scene).await?) },
+    })
+}
+
+/// How the facilitator is, which no event tells.
+async fn machine(dashboard: &Dashboard, scene: &Scene) -> Result<Machine, Fault> {
+    let reads = &scene.reads;
+    let block = dashboard.facilitator.followed().await?;
+    let jobs = dashboard.operations.jobs().depth().await.ok();
+    let as_of = *reads.model().position().borrow();
+    Ok(Machine {
+        height: block.map(|block| shown::count(block.height)),
+        block: block.map(|block| Time::of(block.time, scene.told_at)),
+        lag: as_of.map_or_else(|| "being built".to_owned(), |as_of| shown::count(reads.lag(as_of))),
+        waiting: jobs.map(|jobs| shown::count(jobs.waiting)),
+        dead: jobs.map(|jobs| shown::count(jobs.dead)),
+        oldest: jobs.map(|jobs| shown::took(jobs.oldest_due.as_micros() as u64)),
+        head: shown::count(*reads.log().head().borrow()),
     })
 }
 
