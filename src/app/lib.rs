@@ -28,6 +28,7 @@ mod latency;
 pub mod list;
 mod measure;
 pub mod operate;
+pub mod past;
 pub mod ports;
 pub mod projections;
 pub mod query;

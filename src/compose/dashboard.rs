@@ -2,6 +2,7 @@
 //! it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,8 +12,10 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use ccd402_api::options::Options as ApiOptions;
 use ccd402_api::parts::Parts as ApiParts;
 use ccd402_app::operate::Operations;
+use ccd402_app::past::Pasts;
 use ccd402_dashboard::options::{Options, explorer_of};
 use ccd402_dashboard::parts::Parts;
+use ccd402_store::sqlite::SqliteArchive;
 use http::Method;
 use http::header::ACCEPT;
 
@@ -24,6 +27,8 @@ pub(crate) struct Setting {
     pub(crate) access: Access,
     /// URL of a transaction in an explorer, instead of the network's own.
     pub(crate) explorer: Option<String>,
+    /// Where the past is kept.
+    pub(crate) data_dir: PathBuf,
     /// Seals sessions.
     pub(crate) seal: [u8; 32],
 }
@@ -34,6 +39,7 @@ pub(crate) fn router(parts: ApiParts, api: ApiOptions, setting: Setting) -> Rout
     let (log, clock) = (Arc::clone(facilitator.log()), Arc::clone(facilitator.clock()));
     let readiness = parts.readiness.clone();
     let explorer = setting.explorer.or_else(|| explorer_of(facilitator.chain().network()));
+    let archive = SqliteArchive::new(&setting.data_dir);
     let options = Options {
         public_url: api.public_url.as_ref().map(ToString::to_string),
         is_local: setting.listen.ip().is_loopback(),
@@ -49,6 +55,7 @@ pub(crate) fn router(parts: ApiParts, api: ApiOptions, setting: Setting) -> Rout
         reads: Arc::clone(&parts.reads),
         keys: parts.keys.clone(),
         webhooks: Arc::clone(&parts.webhooks),
+        pasts: Pasts::new(Arc::clone(parts.facilitator.log()), Arc::new(archive)),
         standing: Arc::new(move || readiness.check().parts.into_iter().collect()),
         seal: setting.seal,
     };

@@ -304,8 +304,8 @@ fn run(options: Options, (addr, listener): (SocketAddr, TcpListener), made: Made
         health,
         readiness,
     };
-    let Options { listen, access, explorer, .. } = options;
-    let setting = dashboard::Setting { listen, access, explorer, seal };
+    let Options { listen, access, explorer, data_dir, .. } = options;
+    let setting = dashboard::Setting { listen, access, explorer, seal, data_dir };
     let router = dashboard::router(parts, api, setting);
     let until = shutdown.clone().cancelled_owned();
     tasks.spawn(async move {

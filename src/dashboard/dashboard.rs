@@ -8,6 +8,7 @@ use ccd402_app::facilitator::Facilitator;
 use ccd402_app::kept::Kept;
 use ccd402_app::keys::Keys;
 use ccd402_app::operate::Operations;
+use ccd402_app::past::Pasts;
 use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 use ccd402_domain::amount::CCD_DECIMALS;
@@ -37,6 +38,7 @@ pub(crate) struct Dashboard {
     pub(crate) operations: Operations,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) standing: Standing,
+    pub(crate) pasts: Pasts,
     pub(crate) options: Options,
     pub(crate) names: Names,
     pub(crate) sealer: Sealer,
@@ -53,7 +55,7 @@ pub(crate) struct Dashboard {
 
 impl Dashboard {
     pub(crate) fn new(parts: Parts, options: Options) -> Self {
-        let Parts { facilitator, reads, keys, operations, webhooks, standing, seal } = parts;
+        let Parts { facilitator, reads, keys, operations, webhooks, standing, pasts, seal } = parts;
         Self {
             names: Names::new(options.public_url.as_deref(), options.is_local),
             sealer: Sealer::new(seal, options.idle_max, options.session_max),
@@ -68,6 +70,7 @@ impl Dashboard {
             operations,
             webhooks,
             standing,
+            pasts,
             options,
         }
     }

@@ -31,7 +31,10 @@ use axum::routing::{get, post};
 use crate::dashboard::Dashboard;
 use crate::fault::Fault;
 use crate::options::Options;
-use crate::pages::{deliveries, download, overview, sign_in, verification, verifications};
+use crate::pages::{
+    act, deliveries, download, leaders, operations, overview, past, sign_in, verification,
+    verifications,
+};
 use crate::parts::Parts;
 
 /// Every page, under `/dashboard`.
@@ -46,6 +49,18 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/verifications/{id}", get(verification::show))
         .route("/verifications/{id}/redeliver", post(deliveries::redeliver))
         .route("/verifications/{id}/live", get(verification::live))
+        .route("/leaders", get(leaders::leaders))
+        .route("/past", get(past::form).post(past::ask))
+        .route("/past/{position}", get(past::overview))
+        .route("/past/{position}/leaders", get(past::leaders))
+        .route("/past/{position}/verifications", get(past::verifications))
+        .route("/past/{position}/verifications.csv", get(past::download))
+        .route("/past/{position}/verifications/{id}", get(past::verification))
+        .route("/operations", get(operations::show))
+        .route("/operations/live", get(operations::live))
+        .route("/operations/jobs/{id}/retry", post(act::retry_job))
+        .route("/operations/jobs/{id}/drop", post(act::drop_job))
+        .route("/operations/keys/{id}/revoke", post(act::revoke_key))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{file}", get(assets::file))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::keys::Keys;
 use ccd402_app::operate::Operations;
+use ccd402_app::past::Pasts;
 use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 
@@ -25,6 +26,8 @@ pub struct Parts {
     pub webhooks: Arc<Webhooks>,
     /// How each part is.
     pub standing: Standing,
+    /// As things were.
+    pub pasts: Pasts,
     /// Seals sessions: the same in every replica, or each has sessions of its own.
     pub seal: [u8; 32],
 }

@@ -147,7 +147,10 @@ mod tests {
             Decimals::default().money(1_000, &token).replace(THIN, "_"),
             "1_000 smallest units of EURR"
         );
-        assert_eq!(money(u128::from(u64::MAX) * 1_000, &Asset::Ccd), "18_446_744_073_709_551.615 CCD");
+        assert_eq!(
+            money(u128::from(u64::MAX) * 1_000, &Asset::Ccd),
+            "18_446_744_073_709_551.615 CCD"
+        );
     }
 
     #[test]

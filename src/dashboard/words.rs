@@ -132,14 +132,14 @@ pub(crate) fn told(event: &Event) -> String {
 /// Who made it happen.
 pub(crate) fn cause(event: &Event) -> &'static str {
     match event {
-        Event::VerificationRequested(_) => "the resource server handed it in",
         Event::IdentityVerified(_) | Event::BindingVerified(_) => "a check of the payer’s proofs",
         Event::TransferFinalized(_) | Event::VerificationConfirmed(_) => "a finalized block",
         Event::VerificationFailed(_) => "a rule that it breaks",
         Event::TransactionSigned(_) => "a settle by the resource server",
-        Event::PaymentReserved(_) | Event::PaymentReleased(_) | Event::PaymentConsumed(_) => {
-            "a call of the resource server"
-        }
+        Event::VerificationRequested(_)
+        | Event::PaymentReserved(_)
+        | Event::PaymentReleased(_)
+        | Event::PaymentConsumed(_) => "a call of the resource server",
         _ => "the facilitator",
     }
 }

@@ -1,5 +1,6 @@
 //! What the use cases need of the world. Each port has a real adapter and one for tests.
 
+pub mod archive;
 pub mod chain;
 pub mod clock;
 pub mod log;

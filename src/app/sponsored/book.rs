@@ -91,6 +91,16 @@ impl Book {
         is_allowed
     }
 
+    /// What each tenant has spent on a day, by name.
+    pub(super) fn spent_on(&self, day: NaiveDate) -> Vec<(TenantId, Amount)> {
+        let pages = self.lock();
+        let spent = pages.spent.get(&day).into_iter().flatten();
+        let mut spent: Vec<_> =
+            spent.map(|(tenant, fee)| (tenant.clone(), Amount::from_units(*fee))).collect();
+        spent.sort();
+        spent
+    }
+
     /// It was not spent after all.
     pub(super) fn give_back(&self, tenant: &TenantId, day: NaiveDate, fee: Amount) {
         let mut pages = self.lock();

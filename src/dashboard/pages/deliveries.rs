@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use ccd402_app::ports::log::Position;
 use ccd402_app::webhooks::deliveries::Asked;
 use ccd402_app::webhooks::manage::PAGE_MAX;
 use ccd402_domain::ids::{VerificationId, WebhookId};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::caller::Caller;
 use crate::dashboard::Dashboard;
 use crate::fault::Fault;
+use crate::pages::sign_in::Token;
 use crate::scene::Scene;
 use crate::shown::{Time, count, took};
 
@@ -43,9 +45,10 @@ pub(crate) struct Delivery {
 /// What the form says.
 #[derive(Deserialize)]
 pub(crate) struct Filled {
-    token: String,
+    #[serde(flatten)]
+    token: Token,
     webhook: String,
-    position: u64,
+    position: String,
 }
 
 /// The tries for one verification that the caller may see, newest first.
@@ -117,23 +120,22 @@ pub(crate) async fn redeliver(
     Path(id): Path<String>,
     Form(filled): Form<Filled>,
 ) -> Result<Response, Fault> {
-    if !dashboard.sealer.is_token(caller.session.as_ref(), &filled.token) {
-        return Err(Fault::NotOurForm);
-    }
+    filled.token.must_be_of(&dashboard, &caller)?;
     if !caller.may_redeliver() {
         return Err(Fault::Forbidden(Scope::Submit));
     }
     let id: VerificationId = id.parse().map_err(|_| Fault::NotFound)?;
     let webhook: WebhookId = filled.webhook.parse().map_err(|_| Fault::NotFound)?;
+    let position: Position = filled.position.parse().map_err(|_| Fault::NotFound)?;
     let webhook = dashboard.webhooks.show(&caller.reach()?, webhook).ok_or(Fault::NotFound)?;
     // As a task of its own: who goes away must not come between what is sent and its record.
     let (shared, key, operates) = (Arc::clone(&dashboard), caller.key, caller.is_operator());
     let sending = tokio::spawn(async move {
         let Dashboard { operations, webhooks, .. } = &*shared;
         if operates {
-            operations.redeliver(key, webhooks, (webhook, filled.position)).await
+            operations.redeliver(key, webhooks, (webhook, position)).await
         } else {
-            webhooks.redeliver(webhook, filled.position).await
+            webhooks.redeliver(webhook, position).await
         }
     });
     let sent = sending.await.map_err(|_| Fault::Broken)?;

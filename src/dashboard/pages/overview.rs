@@ -107,21 +107,26 @@ pub(crate) struct Machine {
 }
 
 impl Glance {
-    /// A span's link says it where it is not the usual one.
+    /// The spans that there are, and which one this is.
     pub(crate) fn spans(&self) -> [(&'static str, &'static str, bool); 3] {
-        Span::ALL.map(|span| {
-            let words = match span {
-                Span::Hour => "last hour",
-                Span::Day => "last day",
-                Span::Week => "last week",
-            };
-            (span.as_str(), words, span == self.span)
-        })
+        spans(self.span)
     }
 
     pub(crate) fn words(&self) -> &'static str {
         self.spans().into_iter().find(|(.., is_it)| *is_it).map_or("", |(_, words, _)| words)
     }
+}
+
+/// Names and words of all spans, and whether each is the one that is shown.
+pub(crate) fn spans(shown: Span) -> [(&'static str, &'static str, bool); 3] {
+    Span::ALL.map(|span| {
+        let words = match span {
+            Span::Hour => "last hour",
+            Span::Day => "last day",
+            Span::Week => "last week",
+        };
+        (span.as_str(), words, span == shown)
+    })
 }
 
 pub(crate) async fn overview(
@@ -174,7 +179,8 @@ pub(crate) async fn live(
     live::keep(&dashboard, caller, Box::new(draw))
 }
 
-fn span(asked: &Asked) -> Result<Span, Fault> {
+/// The span that is asked for.
+pub(crate) fn span(asked: &Asked) -> Result<Span, Fault> {
     match asked.over.as_str() {
         "" => Ok(Span::default()),
         name => Span::named(name)

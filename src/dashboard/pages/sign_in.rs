@@ -54,6 +54,19 @@ pub(crate) struct Token {
     token: String,
 }
 
+impl Token {
+    /// Refuses a form that was not made for this session.
+    ///
+    /// # Errors
+    /// Where it was not.
+    pub(crate) fn must_be_of(&self, dashboard: &Dashboard, caller: &Caller) -> Result<(), Fault> {
+        if dashboard.sealer.is_token(caller.session.as_ref(), &self.token) {
+            return Ok(());
+        }
+        Err(Fault::NotOurForm)
+    }
+}
+
 /// `GET /dashboard/sign-in`.
 pub(crate) async fn form(
     Extension(Base(base)): Extension<Base>,
@@ -105,11 +118,9 @@ pub(crate) async fn sign_in(
 pub(crate) async fn sign_out(
     State(dashboard): State<Arc<Dashboard>>,
     caller: Caller,
-    Form(Token { token }): Form<Token>,
+    Form(token): Form<Token>,
 ) -> Result<Response, Fault> {
-    if !dashboard.sealer.is_token(caller.session.as_ref(), &token) {
-        return Err(Fault::NotOurForm);
-    }
+    token.must_be_of(&dashboard, &caller)?;
     let to = format!("{}/sign-in", caller.base);
     Ok(([(SET_COOKIE, cookie(&dashboard, None))], Redirect::to(&to)).into_response())
 }

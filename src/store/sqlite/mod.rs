@@ -4,6 +4,7 @@
 //! A file that is missing, damaged or of another version is not repaired: it is built again beside
 //! what is there and swapped in. Nothing is decided by what stands here.
 
+mod archive;
 mod codec;
 mod compare;
 mod file;
@@ -32,6 +33,7 @@ use ccd402_app::projections::VERSION;
 use ccd402_domain::account::AccountAddress;
 use tokio::sync::{RwLock, watch};
 
+pub use self::archive::SqliteArchive;
 use self::compare::Beside;
 pub use self::file::{RowFile, remove};
 use self::files::Files;
