@@ -52,7 +52,7 @@ impl Default for Options {
             idle_max: TimeDelta::minutes(30),
             session_max: TimeDelta::hours(12),
             requests_max: 256,
-            live_max: (512, 128),
+            live_max: (512, 256),
             live_for: Duration::from_secs(15 * 60),
             live_every: Duration::from_secs(1),
             download_rows_max: 100_000,

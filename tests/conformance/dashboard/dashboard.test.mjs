@@ -27,11 +27,11 @@ before(async () => {
     await dev.pay('/token-article', '5 EURR');
     confirmed = (await dev.api('/v1/verifications?status=confirmed')).verifications[0].id;
     // Bound to another request: refused.
-    const wrong = await dev.captured('/article');
+    const wrong = await dev.captured('/report');
     wrong.paymentRequirements.amount = '1';
     if (wrong.paymentPayload.accepted) wrong.paymentPayload.accepted.amount = '1';
     await dev.submit(wrong);
-    const body = await dev.captured('/article');
+    const body = await dev.captured('/report');
     body.paymentRequirements.extra.resource = HOSTILE;
     if (body.paymentRequirements.resource) body.paymentRequirements.resource = HOSTILE;
     if (body.paymentPayload.accepted) body.paymentPayload.accepted = body.paymentRequirements;
