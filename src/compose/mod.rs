@@ -2,6 +2,7 @@
 
 pub mod access;
 mod audit;
+mod dashboard;
 pub mod facilitator;
 pub mod health;
 pub mod jobs;

@@ -49,6 +49,8 @@ pub(crate) struct Process {
     pub(crate) queue: Arc<dyn Worked>,
     pub(crate) reads: Arc<Reads>,
     pub(crate) webhooks: Arc<Webhooks>,
+    /// Seals sessions of the dashboard.
+    pub(crate) seal: [u8; 32],
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
     pub(crate) follower: watch::Receiver<Status>,
@@ -101,7 +103,7 @@ impl Process {
             data_dir: &options.data_dir,
             public_url: options.public_url.as_ref(),
         };
-        let Wired { webhooks, dispatcher, handler } =
+        let Wired { webhooks, dispatcher, handler, seal } =
             webhooks::wire(parts, options.webhooks.clone()).await?;
         let (follower, status) = Follower::new(Arc::clone(&facilitator));
         let work = Work {
@@ -122,6 +124,7 @@ impl Process {
             queue,
             reads,
             webhooks,
+            seal,
             health,
             readiness,
             follower: status,
