@@ -251,8 +251,16 @@ impl Shared {
 
 /// Bounds one try of writing.
 async fn bounded<R>(run: impl Future<Output = Result<R, Failure>>) -> Result<R, Failure> {
-    let unanswered = || Failure::Database(crate::error::Error::Unanswered(WRITE_MAX));
-    tokio::time::timeout(WRITE_MAX, run).await.map_err(|_| unanswered())?
+    within(WRITE_MAX, run).await
+}
+
+/// Bounds something.
+async fn within<R>(
+    max: Duration,
+    run: impl Future<Output = Result<R, Failure>>,
+) -> Result<R, Failure> {
+    let unanswered = || Failure::Database(crate::error::Error::Unanswered(max));
+    tokio::time::timeout(max, run).await.map_err(|_| unanswered())?
 }
 
 #[async_trait]
