@@ -12,8 +12,8 @@ use ccd402_domain::verification::event::VerificationRequested;
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
-use crate::kept::Kept;
 use crate::ports::log::StreamId;
+use crate::remembered::Remembered;
 
 /// Verifications of one generation; two generations are kept, some 200 bytes each.
 pub(crate) const GENERATION_MAX: usize = 16_384;
@@ -40,7 +40,7 @@ impl Facts {
 }
 
 /// The facts that were asked for last.
-pub(crate) type FactsKept = Kept<VerificationId, Facts>;
+pub(crate) type FactsKept = Remembered<VerificationId, Facts>;
 
 impl Facilitator {
     /// The facts of a verification, if there is such.

@@ -12,15 +12,15 @@ use ccd402_protocol::payload::AccountSignatures;
 use ccd402_protocol::sponsored::SignedTransaction;
 
 use crate::error::Error;
-use crate::kept::Kept;
 use crate::ports::sponsoring::Freshness;
+use crate::remembered::Remembered;
 use crate::sponsored::Sponsors;
 
 /// Signatures of one generation; two are kept, about half a kilobyte each.
 pub(super) const GENERATION_MAX: usize = 16_384;
 
 /// Signatures by the digest that they are over, and the account by whose keys they hold.
-pub(super) type Proven = Kept<Digest, Arc<Proof>>;
+pub(super) type Proven = Remembered<Digest, Arc<Proof>>;
 
 pub(super) struct Proof {
     signatures: AccountSignatures,

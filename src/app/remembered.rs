@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What was asked for last.
 #[derive(Debug)]
-pub(crate) struct Kept<K, V> {
+pub(crate) struct Remembered<K, V> {
     /// Entries of one generation; two are kept.
     generation_max: usize,
     generations: Mutex<Generations<K, V>>,
@@ -21,7 +21,7 @@ struct Generations<K, V> {
     old: HashMap<K, V>,
 }
 
-impl<K: Copy + Eq + Hash, V: Clone> Kept<K, V> {
+impl<K: Copy + Eq + Hash, V: Clone> Remembered<K, V> {
     /// Nothing yet; never more than two generations of so many.
     pub(crate) fn new(generation_max: usize) -> Self {
         let generations = Generations { new: HashMap::new(), old: HashMap::new() };
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn only_so_many_are_kept_and_the_used_ones_longest() {
         const MAX: usize = 1_000;
-        let kept = Kept::new(MAX);
+        let kept = Remembered::new(MAX);
         for number in 0..4 * MAX {
             kept.insert(number, number + 1);
             assert_eq!(kept.get(0), Some(1), "it is asked for all the time");
