@@ -133,7 +133,8 @@ impl PostgresReadModel {
         Ok(Self { shared })
     }
 
-    /// Lets this process write, for as long as nobody takes the lease over; or only read, from now on.
+    /// Lets this process write, for as long as nobody takes the lease over; or only read, from now
+    /// on.
     pub fn hold(&self, fence: Option<Fence>) {
         *self.shared.lock_held() = fence.map(Held);
         // What others have written before is seen before anything is written here.
