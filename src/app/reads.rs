@@ -58,7 +58,7 @@ impl Reads {
         // Others may have written both since this process has looked at the log.
         let mut head = self.log.head();
         let reaches = head.wait_for(|head| *head >= checkpoint.position);
-        let _ = tokio::time::timeout(HEAD_WAIT_MAX, reaches).await;
+        let _ = tokio::time::timeout(POSITION_WAIT_MAX, reaches).await;
         let there = self.log.read_all(before, 1).await?;
         Ok(there.first().is_some_and(|recorded| recorded.id == checkpoint.event))
     }

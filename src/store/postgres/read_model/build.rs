@@ -17,11 +17,13 @@ use super::failure::{Again, Failure, retry};
 use super::fence::Held;
 use super::schema::Build;
 use super::write::BEGINNING;
-use super::{Shared, bounded, catalog, write};
+use super::{Shared, bounded, catalog, within, write};
 
 /// How often to try again where another process makes the same tables.
 const TRIES_MAX: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// Longest that one index may take: a build that nothing is heard of for an hour is removed.
+const INDEX_MAX: Duration = Duration::from_secs(50 * 60);
 
 /// Rows beside those that are read.
 pub(super) struct Beside {
@@ -73,8 +75,8 @@ impl Beside {
         let mut connection = self.writer.take().await?;
         to_index(&mut connection).await?;
         for statement in self.build.index() {
-            catalog::execute(&mut connection, statement).await?;
-            // It is not left behind, however long this takes.
+            within(INDEX_MAX, catalog::execute(&mut connection, statement)).await?;
+            // Others see that somebody is at it.
             catalog::move_to(&mut connection, &self.build, self.checkpoint).await?;
         }
         advise(&mut connection, self.build.analyze()).await?;

@@ -34,7 +34,8 @@ const POINT: &str = "INSERT INTO read_model (version, build) VALUES ($1, $2) \
 const UNPOINT: &str = "DELETE FROM read_model WHERE version = $1 AND build = $2";
 /// An older version that nothing has been written into for a day has no projector any more.
 const FORGET: &str = "DELETE FROM read_model WHERE version < $1 AND NOT EXISTS \
-                      (SELECT 1 FROM read_model_build AS there WHERE there.build = read_model.build \
+                      (SELECT 1 FROM read_model_build AS there \
+                      WHERE there.build = read_model.build \
                       AND there.kept_until > now() - interval '1 day')";
 const LEFT: &str = "SELECT there.build, there.version FROM read_model_build AS there \
                     WHERE there.version <= $1 AND there.kept_until < now() AND NOT EXISTS \
@@ -79,8 +80,8 @@ pub(super) async fn prepare(db: &mut PgConnection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the tables of a build, and a row that says that they are there. What is made without a fence
-/// will never be read.
+/// Makes the tables of a build, and a row that says that they are there. What is made without a
+/// fence will never be read.
 pub(super) async fn create(
     db: &mut PgConnection,
     build: &Build,

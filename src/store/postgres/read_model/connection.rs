@@ -28,8 +28,8 @@ const WRITING: [&str; 3] =
 /// What is built is made durable once it is whole: with the commit that has it read.
 const BUILDING: [&str; 1] = ["SET synchronous_commit = off"];
 const INDEXING: [&str; 2] = ["SET statement_timeout = 0", "SET maintenance_work_mem = '256MB'"];
-/// A page is read in the order of an index, up to where it ends; the planner, which may believe that
-/// hardly any row fits, would rather sort all of them.
+/// A page is read in the order of an index, up to where it ends; the planner, which may believe
+/// that hardly any row fits, would rather sort all of them.
 const LISTING: [&str; 3] =
     ["SET enable_sort = off", "SET enable_seqscan = off", "SET enable_bitmapscan = off"];
 /// Compiling a question costs more than its answer.

@@ -10,8 +10,8 @@ use crate::postgres::connect::Tries;
 
 /// Code of a statement that took longer than it may.
 const TOO_LONG: &str = "57014";
-/// Codes of tables and columns that are not there. A build that was replaced is dropped: whoever has
-/// looked before that looks again.
+/// Codes of tables and columns that are not there. A build that was replaced is dropped: whoever
+/// has looked before that looks again.
 const GONE: [&str; 2] = ["42P01", "42703"];
 /// Class of codes of damaged data and indexes.
 const DAMAGED: &str = "XX0";

@@ -59,9 +59,9 @@ enum Value {
 ///
 /// The part that leaves the fewest rows stands bare, so that its index is taken, in whose order the
 /// page is; the others are hidden from the planner behind an operator, and so is the index of all
-/// rows where there is a better one. What the planner knows of the rows is of no weight then: it may
-/// be nothing, or old. A tenant and a status have an index together: where keys are required, each
-/// question names a tenant.
+/// rows where there is a better one. What the planner knows of the rows is of no weight then: it
+/// may be nothing, or old. A tenant and a status have an index together: where keys are required,
+/// each question names a tenant.
 pub(super) fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) -> &'static str {
     let text = |text: String| Value::Text(text);
     let transaction = filter.transaction.map(|hash| Value::Bytes(hash.as_bytes().to_vec()));

@@ -1,7 +1,7 @@
 //! What is listed, as rows: written in the order of the log, read newest first.
 //!
-//! A batch is applied to those rows that it touches, in memory, and what came of it is written in one
-//! step. What lists a resource, and what is shown of it, is the projection's business.
+//! A batch is applied to those rows that it touches, in memory, and what came of it is written in
+//! one step. What lists a resource, and what is shown of it, is the projection's business.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -133,7 +133,8 @@ impl PostgresReadModel {
         Ok(Self { shared })
     }
 
-    /// Lets this process write, for as long as nobody takes the lease over; or only read, from now on.
+    /// Lets this process write, for as long as nobody takes the lease over; or only read, from now
+    /// on.
     pub fn hold(&self, fence: Option<Fence>) {
         *self.shared.lock_held() = fence.map(Held);
         // What others have written before is seen before anything is written here.
@@ -251,8 +252,16 @@ impl Shared {
 
 /// Bounds one try of writing.
 async fn bounded<R>(run: impl Future<Output = Result<R, Failure>>) -> Result<R, Failure> {
-    let unanswered = || Failure::Database(crate::error::Error::Unanswered(WRITE_MAX));
-    tokio::time::timeout(WRITE_MAX, run).await.map_err(|_| unanswered())?
+    within(WRITE_MAX, run).await
+}
+
+/// Bounds something.
+async fn within<R>(
+    max: Duration,
+    run: impl Future<Output = Result<R, Failure>>,
+) -> Result<R, Failure> {
+    let unanswered = || Failure::Database(crate::error::Error::Unanswered(max));
+    tokio::time::timeout(max, run).await.map_err(|_| unanswered())?
 }
 
 #[async_trait]

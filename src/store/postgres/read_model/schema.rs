@@ -1,12 +1,12 @@
 //! The tables of the read model, as ops/read-model.md documents them for people.
 //!
-//! Every build has tables of its own, named by the projection's version and the build. They are never
-//! migrated: a change here raises the projection's version, and they are built anew. When they are
-//! made, and dropped, is not decided here.
+//! Every build has tables of its own, named by the projection's version and the build. They are
+//! never migrated: a change here raises the projection's version, and they are built anew. When
+//! they are made, and dropped, is not decided here.
 
-/// Which builds there are, whether each is read or will be, how far it has come, and until when it is
-/// kept though nobody reads it; of each version, which build is read, and in whose place somebody
-/// wishes for another. Made by whoever builds, where they are not there.
+/// Which builds there are, whether each is read or will be, how far it has come, and until when it
+/// is kept though nobody reads it; of each version, which build is read, and in whose place
+/// somebody wishes for another. Made by whoever builds, where they are not there.
 ///
 /// The builds' comes last: where it is there, all are. Programs of all versions share these tables:
 /// they are never changed.
@@ -119,12 +119,12 @@ const TABLES: [(&str, &str); 3] = [
 const KEYS: [(&str, &str, &str); 2] =
     [("by_id", "verifications", "id"), ("resources_of", "resources", "tenant, number")];
 
-/// How the time is called by which all rows are listed, and by nobody else: their index is not taken
-/// for one of those that leave fewer rows.
+/// How the time is called by which all rows are listed, and by nobody else: their index is not
+/// taken for one of those that leave fewer rows.
 pub(super) const TIME_OF_ALL: &str = "(requested_at + 0)";
 
-/// The indexes of lists, each in the order of lists. They are made once all rows are there, which is
-/// quicker.
+/// The indexes of lists, each in the order of lists. They are made once all rows are there, which
+/// is quicker.
 const INDEXES: [(&str, &str); 10] = [
     ("by_time", "(requested_at + 0), number"),
     ("by_transaction", "transaction_hash, requested_at, number"),

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::catalog::{self, Current};
 use super::failure::{Failure, retry};
 use super::schema::Build;
-use crate::error::Error;
+use super::within;
 
 /// Longest that a question waits for its turn.
 const TURN_MAX: Duration = Duration::from_secs(5);
@@ -104,9 +104,7 @@ impl Readers {
             view.transaction.rollback().await?;
             Ok(answer)
         };
-        let max = ANSWER_MAX + SAY_MAX;
-        let unanswered = || Failure::Database(Error::Unanswered(max));
-        tokio::time::timeout(max, answering).await.map_err(|_| unanswered())?
+        within(ANSWER_MAX + SAY_MAX, answering).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! A rebuild that another process is to do: who has no lease wishes for it by a row, which whoever
 //! writes the read model sees.
 //!
-//! A wish names the build that is to be replaced, and so is over once that was. Nothing is promised:
-//! a wish that nobody takes up is given up.
+//! A wish names the build that is to be replaced, and so is over once that was. Nothing is
+//! promised: a wish that nobody takes up is given up.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,8 @@ const NOBODY_MAX: Duration = Duration::from_secs(30);
 const WISH: &str = "INSERT INTO read_model_wish (version, build) \
                     SELECT version, build FROM read_model WHERE version = $1 \
                     ON CONFLICT (version) DO UPDATE SET build = excluded.build RETURNING build";
-const PROGRESS: &str = "SELECT read_model.build, (SELECT max(position) FROM read_model_build AS beside \
+const PROGRESS: &str = "SELECT read_model.build, (SELECT max(position) \
+                        FROM read_model_build AS beside \
                         WHERE beside.version = read_model.version AND beside.to_read \
                         AND beside.build <> read_model.build AND beside.kept_until > now()) \
                         FROM read_model WHERE read_model.version = $1";
@@ -41,8 +42,8 @@ impl PostgresReadModel {
         self.shared.known.wished()
     }
 
-    /// Has whoever writes the read model build it again, and tells how far that is; returns once what
-    /// was built is read here.
+    /// Has whoever writes the read model build it again, and tells how far that is; returns once
+    /// what was built is read here.
     ///
     /// # Errors
     /// Where nobody does.
