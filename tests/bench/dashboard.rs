@@ -62,7 +62,10 @@ async fn run() {
     println!("{VERIFICATIONS} written in {:.0} s", begun_at.elapsed().as_secs_f64());
     let begun_at = Instant::now();
     let net = start(full.path()).await;
-    println!("and read again in {:.0} s; with {VERIFICATIONS} verifications:", begun_at.elapsed().as_secs_f64());
+    println!(
+        "and read again in {:.0} s; with {VERIFICATIONS} verifications:",
+        begun_at.elapsed().as_secs_f64()
+    );
     let are_quick = pages(net.facilitator().addr()).await && are_quick;
     println!("  every page within 3 x /health + {} ms: {are_quick}", BESIDES.as_millis());
     live(&net).await;
@@ -208,11 +211,13 @@ async fn live(net: &Devnet) {
     let submit = Arc::new(Template::post("/v1/verifications", &body.to_string(), &hash));
     let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let one = rate(&load::run(addr, Arc::clone(&submit), (CONNECTIONS, SUBMISSIONS), "202").await);
+        let one =
+            rate(&load::run(addr, Arc::clone(&submit), (CONNECTIONS, SUBMISSIONS), "202").await);
         let before = resident_mib();
         let (heard, readers) = open(addr).await;
         let open_mib = resident_mib();
-        let two = rate(&load::run(addr, Arc::clone(&submit), (CONNECTIONS, SUBMISSIONS), "202").await);
+        let two =
+            rate(&load::run(addr, Arc::clone(&submit), (CONNECTIONS, SUBMISSIONS), "202").await);
         let (heard, after) = (heard.load(Ordering::Relaxed), resident_mib());
         drop(readers);
         println!(
@@ -229,7 +234,9 @@ async fn live(net: &Devnet) {
         }
     }
     let (one, two) = (middle(&mut alone), middle(&mut beside));
-    println!("submissions: alone {one:.0}/s, beside {LIVE} live pages {two:.0}/s; medians of {ROUNDS}");
+    println!(
+        "submissions: alone {one:.0}/s, beside {LIVE} live pages {two:.0}/s; medians of {ROUNDS}"
+    );
     println!("  median of the rounds' ratios {:.2} (goal: 0.90 or more)", middle(&mut ratios));
 }
 
@@ -252,7 +259,11 @@ async fn open(addr: SocketAddr) -> (Arc<AtomicU64>, JoinSet<()>) {
         stream.write_all(request.as_bytes()).await.expect("the server reads");
         let mut first = vec![0; 64 * 1024];
         let read = stream.read(&mut first).await.expect("the server answers");
-        assert!(first[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&first[..read]));
+        assert!(
+            first[..read].starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&first[..read])
+        );
         let heard = Arc::clone(&heard);
         readers.spawn(async move {
             while let Ok(read @ 1..) = stream.read(&mut first).await {

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Verifications that are handed in one after the other, a minute each, then all confirmed.
 async fn pasts() -> (Pasts, TempDir) {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::default());
-    let at = |append: Append, minutes| Append { time: time() + TimeDelta::minutes(minutes), ..append };
+    let at =
+        |append: Append, minutes| Append { time: time() + TimeDelta::minutes(minutes), ..append };
     for number in 1..=VERIFICATIONS {
         let handed_in = append(number, 0, vec![requested(number, number)]);
         log.append(vec![at(handed_in, number as i64)]).await.unwrap();
@@ -56,10 +57,16 @@ async fn the_past_is_what_was_known_then() {
     let (pasts, _dir) = pasts().await;
     assert!(pasts.ask(7).unwrap());
     let reads = built(&pasts, 7).await;
-    assert_eq!((count(&reads, Status::Pending).await, count(&reads, Status::Confirmed).await), (7, 0));
+    assert_eq!(
+        (count(&reads, Status::Pending).await, count(&reads, Status::Confirmed).await),
+        (7, 0)
+    );
     assert!(pasts.ask(13).unwrap());
     let reads = built(&pasts, 13).await;
-    assert_eq!((count(&reads, Status::Pending).await, count(&reads, Status::Confirmed).await), (7, 3));
+    assert_eq!(
+        (count(&reads, Status::Pending).await, count(&reads, Status::Confirmed).await),
+        (7, 3)
+    );
     assert_eq!(pasts.list().0, [13, 7]);
     for bad in [0, 2 * VERIFICATIONS + 1] {
         assert!(matches!(pasts.ask(bad), Err(Error::Malformed(_))), "{bad}");
@@ -90,7 +97,7 @@ async fn one_is_built_at_a_time_and_few_are_kept() {
         }
     };
     tokio::time::timeout(PATIENCE, removing).await.expect("what is not kept takes no room");
-    SqliteArchive::new(dir.path());
+    drop(SqliteArchive::new(dir.path()));
     assert!(!dir.path().join("past").exists(), "a new process begins with none");
 }
 
