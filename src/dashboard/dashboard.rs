@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ccd402_app::error::Error;
 use ccd402_app::facilitator::Facilitator;
 use ccd402_app::kept::Kept;
 use ccd402_app::keys::Keys;
@@ -14,6 +15,7 @@ use ccd402_app::webhooks::Webhooks;
 use ccd402_domain::amount::CCD_DECIMALS;
 use ccd402_domain::asset::Asset;
 use ccd402_domain::ids::TransactionHash;
+use ccd402_domain::transaction::BlockRef;
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 
@@ -86,6 +88,17 @@ impl Dashboard {
         match path {
             Some((_, path)) if !path.is_empty() => format!("/{path}/dashboard"),
             _ => "/dashboard".to_owned(),
+        }
+    }
+
+    /// The block that was followed last: by this process, or as the log says by another one.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub(crate) async fn block(&self) -> Result<Option<BlockRef>, Error> {
+        match self.facilitator.last_block() {
+            Some(block) => Ok(Some(block)),
+            None => self.facilitator.followed().await,
         }
     }
 

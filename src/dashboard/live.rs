@@ -27,6 +27,8 @@ use crate::fault::Fault;
 
 /// Silence after which a page hears that it is still live.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How soon a page is drawn again of which no event has told: the follower and the queue go on.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How soon a page comes back that was cut off, in milliseconds.
 const RETRY_MS: u32 = 2_000;
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -129,15 +131,12 @@ impl Page {
         let silent_until = Instant::now() + HEARTBEAT;
         let stopping = self.dashboard.options.stopping.clone();
         loop {
-            let is_due = tokio::select! {
-                is_due = self.due(silent_until) => is_due,
+            tokio::select! {
+                () = self.due() => {}
                 () = stopping.cancelled() => return None,
-            };
-            if !is_due && Instant::now() >= self.ends_at {
-                return None;
             }
-            if !is_due {
-                return Some((Ok(Bytes::from_static(b": alive\n\n")), Some(self)));
+            if Instant::now() >= self.ends_at {
+                return None;
             }
             if !self.may_look() {
                 return Some((Ok(Bytes::from_static(b"event: over\ndata: \n\n")), None));
@@ -145,24 +144,25 @@ impl Page {
             self.seen = Some(*self.head.borrow_and_update());
             self.next_at = Instant::now() + self.dashboard.options.live_every;
             // What cannot be drawn now is drawn next time; the page says how old it is.
-            let Ok(text) = (self.draw)().await else { continue };
-            let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-            if self.sent.replace(hash) != Some(hash) {
-                return Some((Ok(message(&text)), Some(self)));
+            if let Ok(text) = (self.draw)().await {
+                let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+                if self.sent.replace(hash) != Some(hash) {
+                    return Some((Ok(message(&text)), Some(self)));
+                }
+            }
+            if Instant::now() >= silent_until {
+                return Some((Ok(Bytes::from_static(b": alive\n\n")), Some(self)));
             }
         }
     }
 
-    /// Until it is to be drawn again; false where that is not within the time.
-    async fn due(&mut self, until: Instant) -> bool {
-        let until = until.min(self.ends_at);
+    /// Until it is to be drawn again: the log has grown, or what no event tells may have changed.
+    async fn due(&mut self) {
         let seen = self.seen;
         let grown = self.head.wait_for(|head| seen.is_none_or(|seen| *head > seen));
-        if !matches!(tokio::time::timeout_at(until, grown).await, Ok(Ok(_))) {
-            return false;
-        }
+        // Grown or not, it is looked at again.
+        let _ = tokio::time::timeout(LOOK_AGAIN, grown).await;
         tokio::time::sleep_until(self.next_at).await;
-        true
     }
 
     fn may_look(&self) -> bool {

@@ -122,3 +122,35 @@ pub(crate) fn drawn(part: &impl Template) -> Result<String, Fault> {
         Fault::Broken
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    #[test]
+    fn no_template_turns_escaping_off_or_holds_script_or_style() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut seen = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            for bad in [
+                "safe",
+                "escape",
+                "<style",
+                " style=",
+                "javascript:",
+                " onclick",
+                "http://",
+                "https://",
+            ] {
+                let shown = path.display();
+                assert!(!text.contains(bad), "{shown} holds {bad:?}");
+            }
+            let scripts = text.matches("<script").count();
+            assert_eq!(scripts, text.matches("<script src=\"{{ shell.base }}/assets/").count());
+            seen += 1;
+        }
+        assert!(seen >= 10, "only {seen} templates were found");
+    }
+}

@@ -17,7 +17,6 @@ use ccd402::devnet::shop::ARTICLE;
 use ccd402::devnet::{Devnet, Options};
 use ccd402_app::contract::sample::{append, confirmed, failed, payment, requested, verification};
 use ccd402_app::ports::log::{Append, EventLog};
-use ccd402_app::ports::read_model::ReadModel;
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::event::Event;
 use ccd402_simchain::{Funds, IdentitySpec};
@@ -113,14 +112,14 @@ fn handed_in(number: u64, now: DateTime<Utc>) -> Append {
     };
     let time = time_of(number, now);
     request.requested_at = time;
-    if number % 50 == 0 {
+    if number.is_multiple_of(50) {
         request.tenant = "shop".parse().expect("it is a name");
     }
     let paid = Arc::make_mut(&mut request.payment);
     paid.payer = account(number % 20_000);
     paid.pay_to = account(20_000 + number % 20);
     paid.resource.url = format!("https://shop.example.com/reports/{}", number % 200);
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         paid.asset = "EURR".parse().expect("it is a token");
     }
     Append { time, ..append(number, 0, vec![request.into()]) }

@@ -169,7 +169,7 @@ async fn works(
     asked: &Asked,
 ) -> Result<Works, Fault> {
     let facilitator = &dashboard.facilitator;
-    let block = facilitator.followed().await?;
+    let block = dashboard.block().await?;
     let head = *dashboard.reads.log().head().borrow();
     let as_of = *dashboard.reads.model().position().borrow();
     let (keys, next_key) = keys(dashboard, caller, scene, &asked.key);

@@ -229,7 +229,7 @@ async fn glance(
 /// How the facilitator is, which no event tells.
 async fn machine(dashboard: &Dashboard, scene: &Scene) -> Result<Machine, Fault> {
     let reads = &scene.reads;
-    let block = dashboard.facilitator.followed().await?;
+    let block = dashboard.block().await?;
     let jobs = dashboard.operations.jobs().depth().await.ok();
     let as_of = *reads.model().position().borrow();
     Ok(Machine {
@@ -277,13 +277,16 @@ fn chart(by_time: &[Tally<DateTime<Utc>>], span: Span, now: DateTime<Utc>) -> Ba
     chart::bars(&(0..span.steps()).map(column).collect::<Vec<_>>(), every)
 }
 
+/// How many payments and how much, ever and lately.
+type Sums = [(u64, u128); 2];
+
 /// What was paid and confirmed, by network and asset.
 fn volumes(
     totals: &[Tally<()>],
     by_time: &[Tally<DateTime<Utc>>],
     decimals: &Decimals,
 ) -> Vec<Volume> {
-    let mut sums: BTreeMap<(String, String), (Asset, [(u64, u128); 2])> = BTreeMap::new();
+    let mut sums: BTreeMap<(String, String), (Asset, Sums)> = BTreeMap::new();
     let mut add = |network: &str, asset: &Asset, at: usize, count: u64, amount: u128| {
         let key = (network.to_owned(), asset.to_string().to_ascii_lowercase());
         let (_, sums) = sums.entry(key).or_insert_with(|| (asset.clone(), [(0, 0); 2]));
@@ -296,7 +299,7 @@ fn volumes(
     for tally in by_time.iter().filter(|tally| tally.status == Status::Confirmed) {
         add(tally.network.v1_name(), &tally.asset, 1, tally.count, tally.amount);
     }
-    let volume = |((network, _), (asset, [ever, lately])): (_, (Asset, [(u64, u128); 2]))| Volume {
+    let volume = |((network, _), (asset, [ever, lately])): (_, (Asset, Sums))| Volume {
         asset: asset.to_string(),
         network,
         lately: decimals.money(lately.1, &asset),

@@ -97,7 +97,7 @@ async fn one_is_built_at_a_time_and_few_are_kept() {
         }
     };
     tokio::time::timeout(PATIENCE, removing).await.expect("what is not kept takes no room");
-    SqliteArchive::new(dir.path());
+    drop(SqliteArchive::new(dir.path()));
     assert!(!dir.path().join("past").exists(), "a new process begins with none");
 }
 
