@@ -13,6 +13,7 @@ use ccd402_api::options::Options as ApiOptions;
 use ccd402_api::parts::Parts as ApiParts;
 use ccd402_app::operate::Operations;
 use ccd402_app::past::Pasts;
+use ccd402_app::ports::lease::Leases;
 use ccd402_dashboard::options::{Options, explorer_of};
 use ccd402_dashboard::parts::Parts;
 use ccd402_store::sqlite::SqliteArchive;
@@ -29,6 +30,8 @@ pub(crate) struct Setting {
     pub(crate) explorer: Option<String>,
     /// Where the past is kept.
     pub(crate) data_dir: PathBuf,
+    /// Who else works, where the log is shared.
+    pub(crate) leases: Option<Arc<dyn Leases>>,
     /// Seals sessions.
     pub(crate) seal: [u8; 32],
 }
@@ -57,6 +60,7 @@ pub(crate) fn router(parts: ApiParts, api: ApiOptions, setting: Setting) -> Rout
         webhooks: Arc::clone(&parts.webhooks),
         pasts: Pasts::new(Arc::clone(parts.facilitator.log()), Arc::new(archive)),
         standing: Arc::new(move || readiness.check().parts.into_iter().collect()),
+        leases: setting.leases,
         seal: setting.seal,
     };
     ccd402_api::router(parts, api)

@@ -61,8 +61,8 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         health: process.health.clone(),
         readiness: process.readiness.clone(),
     };
-    let seal = process.seal;
-    let setting = dashboard::Setting { listen, access, explorer, seal, data_dir };
+    let (leases, seal) = (process.leases(), process.seal);
+    let setting = dashboard::Setting { listen, access, explorer, data_dir, leases, seal };
     let router = dashboard::router(parts, options, setting);
     process.tasks.spawn(async move |stop| {
         server::serve(listener, router, server::Limits::default(), stop.cancelled_owned()).await;

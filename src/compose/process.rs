@@ -12,6 +12,7 @@ use ccd402_app::facilitator::{Facilitator, Options as AppOptions};
 use ccd402_app::keys::Keys;
 use ccd402_app::ports::chain::Chain as _;
 use ccd402_app::ports::clock::SystemClock;
+use ccd402_app::ports::lease::Leases;
 use ccd402_app::ports::log::Position;
 use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
@@ -193,6 +194,14 @@ impl Process {
         });
         let (facilitator, queue) = (Arc::clone(&self.facilitator), self.queue.clone());
         self.tasks.spawn_watch(jobs::watch_dispatcher(queue, facilitator));
+    }
+
+    /// Where the log is shared.
+    pub(crate) fn leases(&self) -> Option<Arc<dyn Leases>> {
+        match self.log.leasing() {
+            Leasing::Alone => None,
+            Leasing::Shared(leases) => Some(leases),
+        }
     }
 
     /// Waits until a part fails. A log that cannot be written must stop the process.

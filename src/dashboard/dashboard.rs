@@ -10,6 +10,7 @@ use ccd402_app::kept::Kept;
 use ccd402_app::keys::Keys;
 use ccd402_app::operate::Operations;
 use ccd402_app::past::Pasts;
+use ccd402_app::ports::lease::Leases;
 use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 use ccd402_domain::amount::CCD_DECIMALS;
@@ -40,6 +41,7 @@ pub(crate) struct Dashboard {
     pub(crate) operations: Operations,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) standing: Standing,
+    pub(crate) leases: Option<Arc<dyn Leases>>,
     pub(crate) pasts: Pasts,
     pub(crate) options: Options,
     pub(crate) names: Names,
@@ -57,7 +59,8 @@ pub(crate) struct Dashboard {
 
 impl Dashboard {
     pub(crate) fn new(parts: Parts, options: Options) -> Self {
-        let Parts { facilitator, reads, keys, operations, webhooks, standing, pasts, seal } = parts;
+        let Parts { facilitator, reads, keys, operations, webhooks, standing, leases, pasts, seal } =
+            parts;
         Self {
             names: Names::new(options.public_url.as_deref(), options.is_local),
             sealer: Sealer::new(seal, options.idle_max, options.session_max),
@@ -72,6 +75,7 @@ impl Dashboard {
             operations,
             webhooks,
             standing,
+            leases,
             pasts,
             options,
         }

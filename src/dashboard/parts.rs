@@ -6,6 +6,7 @@ use ccd402_app::facilitator::Facilitator;
 use ccd402_app::keys::Keys;
 use ccd402_app::operate::Operations;
 use ccd402_app::past::Pasts;
+use ccd402_app::ports::lease::Leases;
 use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
 
@@ -26,6 +27,8 @@ pub struct Parts {
     pub webhooks: Arc<Webhooks>,
     /// How each part is.
     pub standing: Standing,
+    /// Who does what only one process does, where several share the log.
+    pub leases: Option<Arc<dyn Leases>>,
     /// As things were.
     pub pasts: Pasts,
     /// Seals sessions: the same in every replica, or each has sessions of its own.

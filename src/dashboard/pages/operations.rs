@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query as UrlQuery, State};
 use axum::response::Response;
+use ccd402_app::ports::lease::Lease;
 use ccd402_app::ports::queue::{JobId, JobStatus, QueueDepth, Queued};
 use ccd402_app::sponsored::SponsorFunds;
 use ccd402_domain::amount::{Amount, CCD_DECIMALS};
@@ -55,6 +56,8 @@ struct Live {
 struct Works {
     parts: Vec<(&'static str, &'static str, bool)>,
     nodes: Vec<Node>,
+    /// None where one process does everything, or the leases cannot be asked.
+    leases: Vec<Held>,
     height: Option<String>,
     block: Option<Time>,
     head: String,
@@ -76,6 +79,14 @@ struct Node {
     is_ok: bool,
     answered: String,
     height: String,
+}
+
+/// Who does what only one process does.
+struct Held {
+    name: String,
+    holder: String,
+    epoch: String,
+    is_held: bool,
 }
 
 /// The job queue.
@@ -181,6 +192,7 @@ async fn works(
             .map(|(n, word)| (n, word, word == "ok"))
             .collect(),
         nodes: nodes(dashboard),
+        leases: leases(dashboard).await,
         height: block.map(|block| count(block.height)),
         block: block.map(|block| Time::of(block.time, scene.told_at)),
         head: count(head),
@@ -218,6 +230,17 @@ fn nodes(dashboard: &Dashboard) -> Vec<Node> {
         }
     };
     nodes.into_iter().map(node).collect()
+}
+
+async fn leases(dashboard: &Dashboard) -> Vec<Held> {
+    let Some(leases) = &dashboard.leases else { return Vec::new() };
+    let held = |lease: Lease| Held {
+        name: lease.name.to_string(),
+        holder: lease.holder,
+        epoch: count(lease.epoch),
+        is_held: lease.remaining.is_some(),
+    };
+    leases.list().await.unwrap_or_default().into_iter().map(held).collect()
 }
 
 /// The queue; none where it cannot be asked.

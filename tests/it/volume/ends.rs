@@ -27,7 +27,7 @@ pub(super) type Ends = BTreeMap<String, String>;
 
 /// Waits until all are decided, and compares each with what it must be.
 pub(super) async fn by_api(run: &Run, caller: &Caller) -> Ends {
-    // Each process may have a read model of its own.
+    // What one process shows another may not know yet.
     let mut caller = caller.faithful_to(0);
     all_decided(run, &mut caller).await;
     let ends = listed(&mut caller).await;
