@@ -115,7 +115,8 @@ step_manifests() {
                 >"$units/$(basename "${file/@./@1.}")"
         done
         # What it does not know it only tells; of the machine's own units it may tell, too.
-        ! systemd-analyze verify --man=no "$units"/*.service 2>&1 | grep -F "$units" || bad=1
+        { systemd-analyze verify --man=no "$units"/*.service 2>&1 || true; } |
+            grep -F ccd402- && bad=1
         rm -rf "$units"
     else
         echo "no systemd-analyze here: units are not checked"
