@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How many partitions so many verifications a second take, what they store, and how even they are.
+"""How many logs so many verifications a second take, what they store, and how even they are.
 
-A calculation, not a measurement: its defaults are numbers that were measured once (ops/sizing.md), and
-the model between them is in the functions below. It reads no files and knows no clock: the same
+A calculation, not a measurement: its defaults are numbers that were measured once (ops/sizing.md),
+and the model between them is in the functions below. It reads no files and knows no clock: the same
 arguments print the same lines. ops/internet-scale.md says what they mean, and shows the defaults'.
 """
 
@@ -26,8 +26,8 @@ def commit_ms(events, sync_ms, round_ms, event_ms):
 def events_per_second(events, sync_ms, round_ms, event_ms):
     """What one log takes in commits of so many events, one after the other: its head is locked.
 
-    The three numbers that were measured with one process, for 1, 16 and 256 events, were 230, 1,900 and
-    8,200 (two cores, shared): the model fits the ends and flatters the middle.
+    What was measured with one process on two shared cores, for 1, 16 and 256 events, was 230, 1,900
+    and 8,200: the model fits the ends and flatters the middle.
 
     >>> [round(events_per_second(n, 3.4, 0.85, 0.105), -1) for n in (1, 16, 256)]
     [230.0, 2700.0, 8220.0]
@@ -38,8 +38,8 @@ def events_per_second(events, sync_ms, round_ms, event_ms):
 def partitions(verifications, events, capacity, use):
     """Partitions that are needed where each may be used to a share of what it takes.
 
-    >>> partitions(1_000, 6, 8_000, 0.5), partitions(667, 6, 8_000, 0.5), partitions(10, 6, 8_000, 0.5)
-    (2, 2, 1)
+    >>> [partitions(load, 6, 8_000, 0.5) for load in (1, 666, 667, 1_000)]
+    [1, 1, 2, 2]
     """
     return max(1, math.ceil(verifications * events / (capacity * use)))
 
@@ -89,10 +89,16 @@ def table(heads, rows):
     >>> list(table(["a", "bb"], [[1, 1_000]]))
     ['a     bb', '1  1,000']
     """
-    texts = [heads] + [[cell if isinstance(cell, str) else f"{cell:,}" for cell in row] for row in rows]
+    texts = [heads]
+    texts += [[cell if isinstance(cell, str) else f"{cell:,}" for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in texts) for column in range(len(heads))]
     for row in texts:
         yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths))
+
+
+def capacity(options):
+    """What one log takes under load, in events a second."""
+    return events_per_second(options.batch, options.sync_ms, options.round_ms, options.event_ms)
 
 
 def syncs(options):
@@ -105,42 +111,59 @@ def syncs(options):
             for batch in batches
         )
         rows.append([f"{sync_ms:g} ms"] + [round(rate) for rate in rates])
-    yield f"events/s of one log, a commit costing a sync, {options.round_ms:g} ms, "
-    yield f"and {options.event_ms:g} ms for each of its events:"
+    yield "1. Events a second of one log, by a sync's time and the events of a commit"
+    yield f"   (a commit: a sync, {options.round_ms:g} ms, {options.event_ms:g} ms an event)"
     yield ""
     yield from table(["sync"] + [f"{batch} at once" for batch in batches], rows)
 
 
+def counts(options):
+    """How many logs each of the loads takes."""
+    taken = capacity(options)
+    return [
+        (load, partitions(load, options.events, taken, options.use))
+        for load in options.per_second
+    ]
+
+
 def plan(options):
-    """What so many verifications a second take."""
-    capacity = events_per_second(
-        options.batch, options.sync_ms, options.round_ms, options.event_ms
-    )
+    """What so many verifications a second take, and store."""
     rows = []
-    for verifications in options.per_second:
-        count = partitions(verifications, options.events, capacity, options.use)
-        stored = verifications * options.bytes * DAY * options.days / TERABYTE
-        by_payer = fullest_by_account(options.accounts, options.skew, count, options.seed)
-        # The fullest one is full when the others are not.
-        at_most = count * capacity / options.events / by_payer
+    for load, count in counts(options):
+        a_day = load * options.bytes * DAY / TERABYTE
+        kept = a_day * options.days
         rows.append([
-            verifications,
-            verifications * options.events,
-            count,
-            f"{fullest_by_hash(verifications, count, options.seed):.2f}",
-            f"{by_payer:.2f}",
-            round(at_most),
-            f"{stored:,.1f} TB",
-            f"{stored / count:,.1f} TB",
-            max(1, math.ceil(verifications / options.chain)),
+            load, load * options.events, count, f"{a_day:,.2f} TB", f"{kept:,.0f} TB",
+            f"{kept / count:,.0f} TB", max(1, math.ceil(load / options.chain)),
         ])
-    yield f"a verification: {options.events} events, {options.bytes:,} bytes; a log: "
-    yield f"{capacity:,.0f} events/s, used to {options.use:.0%}; kept for {options.days} days;"
-    yield f"fullest: in times of the mean; {options.accounts:,} accounts, the k-th with 1/k^"
-    yield f"{options.skew:g} of the largest's; a chain: {options.chain:,} transactions/s"
+    yield "2. Logs, disks and chains"
+    taken = f"{capacity(options):,.0f} events/s a log"
+    yield f"   ({options.events} events and {options.bytes:,} bytes a verification; {taken},"
+    chain = f"a chain: {options.chain:,} transactions/s"
+    yield f"   used to {options.use:.0%}; kept for {options.days} days; {chain})"
     yield ""
-    heads = ["verif./s", "events/s", "logs", "by hash", "by account", "at most/s", "stored"]
-    yield from table(heads + ["each", "chains"], rows)
+    heads = ["verifications/s", "events/s", "logs", "a day", "kept", "kept by each", "chains"]
+    yield from table(heads, rows)
+
+
+def evenness(options):
+    """How full the fullest log is, by what decides where a verification goes, and what follows."""
+    rows = []
+    for load, count in counts(options):
+        fullest = (
+            fullest_by_hash(load, count, options.seed),
+            fullest_by_account(options.payers, options.payer_skew, count, options.seed),
+            fullest_by_account(options.sellers, options.seller_skew, count, options.seed),
+        )
+        # When the fullest takes no more, the others still would.
+        at_most = [round(count * capacity(options) / options.events / one) for one in fullest]
+        rows.append([load, count] + [f"{one:.2f}" for one in fullest] + at_most)
+    yield "3. The fullest log, in times of the mean, and what all logs take when it is full"
+    yield f"   ({options.payers:,} payers, the k-th has 1/k^{options.payer_skew:g} of the first's;"
+    yield f"   {options.sellers:,} sellers, 1/k^{options.seller_skew:g}; seed {options.seed})"
+    yield ""
+    heads = ["verifications/s", "logs", "by hash", "by payer", "by seller"]
+    yield from table(heads + ["at most/s by hash", "by payer", "by seller"], rows)
 
 
 def arguments():
@@ -157,28 +180,30 @@ def arguments():
         metavar="N", help="verifications a second [500 2000 10000 50000 200000]",
     )
     number("events", int, 6, "events of a verification")
-    number("bytes", int, 8_192, "bytes that it takes in the database, indexes included")
+    number("bytes", int, 9_900, "bytes that it takes in the database")
     number("sync-ms", float, 3.4, "how long the database's disk takes to sync")
     number("round-ms", float, 0.85, "what else a commit costs")
     number("event-ms", float, 0.105, "what each event of it costs")
     number("batch", int, 256, "events of a commit, under load")
     number("use", float, 0.5, "share of what a log takes that is planned with")
-    number("days", int, 365, "for how long it is kept")
-    number("accounts", int, 100_000, "accounts, where one decides the partition")
-    number("skew", float, 0.8, "how uneven they are: 0 is even")
-    number("chain", int, 2_000, "transactions/s of one chain; an assumption")
+    number("days", int, 365, "for how long events are kept")
+    number("payers", int, 100_000, "accounts that pay")
+    number("payer-skew", float, 0.8, "how uneven they are: 0 is even")
+    number("sellers", int, 10_000, "accounts that are paid")
+    number("seller-skew", float, 1.0, "how uneven they are")
+    number("chain", int, 2_000, "transactions a second of one chain: an assumption")
     number("seed", int, 402, "of the generator that deals hashes and accounts")
     return parser
 
 
 def main():
-    """Prints both tables."""
+    """Prints the tables."""
     options = arguments().parse_args()
-    for line in syncs(options):
-        print(line)
-    print()
-    for line in plan(options):
-        print(line)
+    for number, lines in enumerate((syncs(options), plan(options), evenness(options))):
+        if number:
+            print()
+        for line in lines:
+            print(line)
 
 
 if __name__ == "__main__":
