@@ -239,13 +239,17 @@ try_api() (
     "$1" run "$url/openapi.json" --request-timeout 30 --header "Authorization: Bearer $key"
 )
 
-# What the official SDKs make of us: each folder with a package.json is a suite of its own. It finds
+# What the official SDKs and a browser make of us: each folder with a package.json is a suite of its own. It finds
 # the binary in CCD402_BIN and a simulated chain of its own in CCD402_NODE.
 step_conformance() {
     local suites suite failed=0
     suites=$(find tests -path 'tests/conformance/*/package.json' -not -path '*/node_modules/*')
     [[ -n $suites ]] || skip "this version has no suites of the official SDKs"
     command -v npm >/dev/null || skip "the suites of the official SDKs need Node"
+    # The dashboard is driven in a browser.
+    if (($(id -u) == 0)) && ! command -v chromium >/dev/null && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq chromium || true
+    fi
     cargo build --locked --bin ccd402
     for suite in $suites; do
         suite=$(dirname "$suite")

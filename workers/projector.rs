@@ -142,6 +142,8 @@ impl Projector {
             Ok(()) => Step::Moved,
             // It is not read any more, and is built again next.
             Err(ReadModelError::Damaged(_) | ReadModelError::Building) => Step::Moved,
+            // Who holds the lease is told so in its own time.
+            Err(ReadModelError::Fenced) => Step::Stuck,
             Err(error) => {
                 tracing::warn!(%error, "the read model cannot be written; trying again");
                 Step::Stuck

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use bytes::Bytes;
 use ccd402_app::facilitator::Facilitator;
+use ccd402_app::operate::Operations;
 use ccd402_app::ports::queue::JobQueue;
 use ccd402_app::reads::Reads;
 use ccd402_app::webhooks::Webhooks;
@@ -29,6 +30,7 @@ pub(crate) struct Api {
     pub(crate) health: Health,
     readiness: Readiness,
     pub(crate) jobs: Arc<dyn JobQueue>,
+    pub(crate) operations: Operations,
     pub(crate) access: Access,
     /// One permit a request.
     pub(crate) requests: Semaphore,
@@ -60,6 +62,8 @@ impl Api {
     pub(crate) fn new(parts: Parts, mut options: Options) -> Self {
         let Parts { facilitator, reads, keys, rates, jobs, webhooks, health, readiness } = parts;
         options.wait_max = options.wait_max.min(facilitator.options().wait_max);
+        let (log, clock) = (Arc::clone(facilitator.log()), Arc::clone(facilitator.clock()));
+        let operations = Operations::new(log, clock, Arc::clone(&jobs));
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
             requests: permits(options.requests_max),
@@ -72,6 +76,7 @@ impl Api {
             access: Access::new(keys, options.require_keys, rates),
             facilitator,
             jobs,
+            operations,
             webhooks,
             reads,
             options,

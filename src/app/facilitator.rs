@@ -16,7 +16,8 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::facts::FactsKept;
+use crate::facts::{self, FactsKept};
+use crate::latency::Latencies;
 use crate::measure;
 use crate::ports::chain::Chain;
 use crate::ports::clock::Clock;
@@ -53,6 +54,8 @@ pub struct Facilitator {
     pub(crate) facts_kept: FactsKept,
     /// Events whose jobs found no room in the queue yet.
     pub(crate) undispatched: AtomicU64,
+    /// How long submissions took lately.
+    pub(crate) submits: Latencies,
     /// Present where it sponsors payments.
     pub(crate) sponsors: Option<Sponsors>,
     pub(crate) options: Options,
@@ -76,9 +79,21 @@ impl Facilitator {
         options: Options,
     ) -> Self {
         let recent = RecentTransactions::default();
-        let (wakeups, facts_kept, undispatched) = Default::default();
+        let facts_kept = FactsKept::new(facts::GENERATION_MAX);
+        let (wakeups, undispatched, submits) = Default::default();
         let sponsors = None;
-        Self { log, chain, clock, recent, wakeups, facts_kept, undispatched, sponsors, options }
+        Self {
+            log,
+            chain,
+            clock,
+            recent,
+            wakeups,
+            facts_kept,
+            undispatched,
+            submits,
+            sponsors,
+            options,
+        }
     }
 
     /// The event log.

@@ -4,9 +4,6 @@
 //! A bounded memory of the log, and nothing else: what is not here is read from the stream's first
 //! event.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::{TransactionHash, VerificationId};
@@ -16,9 +13,10 @@ use ccd402_domain::verification::event::VerificationRequested;
 use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::ports::log::StreamId;
+use crate::remembered::Remembered;
 
 /// Verifications of one generation; two generations are kept, some 200 bytes each.
-const GENERATION_MAX: usize = 16_384;
+pub(crate) const GENERATION_MAX: usize = 16_384;
 
 /// What never changes about a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,39 +40,7 @@ impl Facts {
 }
 
 /// The facts that were asked for last.
-#[derive(Debug, Default)]
-pub(crate) struct FactsKept {
-    generations: Mutex<Generations>,
-}
-
-/// What is found in the old generation moves to the new one; a full new one becomes the old.
-#[derive(Debug, Default)]
-struct Generations {
-    new: HashMap<VerificationId, Facts>,
-    old: HashMap<VerificationId, Facts>,
-}
-
-impl FactsKept {
-    pub(crate) fn insert(&self, id: VerificationId, facts: Facts) {
-        // Every change leaves the maps whole, so a panic elsewhere does not spoil them.
-        let mut kept = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.new.len() >= GENERATION_MAX && !kept.new.contains_key(&id) {
-            kept.old = std::mem::take(&mut kept.new);
-        }
-        kept.new.insert(id, facts);
-    }
-
-    fn get(&self, id: VerificationId) -> Option<Facts> {
-        let mut kept = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(facts) = kept.new.get(&id) {
-            return Some(facts.clone());
-        }
-        let facts = kept.old.remove(&id)?;
-        drop(kept);
-        self.insert(id, facts.clone());
-        Some(facts)
-    }
-}
+pub(crate) type FactsKept = Remembered<VerificationId, Facts>;
 
 impl Facilitator {
     /// The facts of a verification, if there is such.
@@ -90,34 +56,5 @@ impl Facilitator {
         let facts = Facts::of(requested);
         self.facts_kept.insert(id, facts.clone());
         Ok(Some(facts))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn id(number: usize) -> VerificationId {
-        VerificationId(Uuid::from_u128(number as u128))
-    }
-
-    #[test]
-    fn only_so_many_are_kept_and_the_used_ones_longest() {
-        let kept = FactsKept::default();
-        let facts = Facts {
-            tenant: TenantId::default(),
-            payer: AccountAddress::from_bytes([1; 32]),
-            pay_to: AccountAddress::from_bytes([2; 32]),
-            transaction: TransactionHash::from_bytes([3; 32]),
-        };
-        for number in 0..4 * GENERATION_MAX {
-            kept.insert(id(number), facts.clone());
-            assert_eq!(kept.get(id(0)), Some(facts.clone()), "it is asked for all the time");
-        }
-        assert_eq!(kept.get(id(1)), None);
-        let generations = kept.generations.lock().unwrap();
-        assert!(generations.new.len() + generations.old.len() <= 2 * GENERATION_MAX);
     }
 }

@@ -93,6 +93,22 @@ impl Keys {
         Ok(key)
     }
 
+    /// A key by its id, good or not.
+    #[must_use]
+    pub fn show(&self, id: KeyId) -> Option<Arc<Key>> {
+        self.0.read().get(&id).cloned()
+    }
+
+    /// The key of this id, if it is good now: for who has shown its text before.
+    ///
+    /// # Errors
+    /// Why it is not: unknown, revoked or expired.
+    pub fn good(&self, id: KeyId) -> Result<Arc<Key>, ReasonCode> {
+        let key = self.show(id).ok_or(ReasonCode::KeyInvalid)?;
+        key.must_be_good(self.0.clock.now())?;
+        Ok(key)
+    }
+
     /// Whether any key is good now.
     #[must_use]
     pub fn has_good_one(&self) -> bool {

@@ -6,11 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ccd402_domain::tenant::TenantId;
 use tokio::sync::watch;
 
 use crate::builds::Builds;
 use crate::error::Error;
+use crate::glance::{Leaders, Span};
+use crate::kept::Kept;
 use crate::ports::log::{EventLog, Position};
+use crate::ports::overview::Overview;
 use crate::ports::read_model::{Checkpoint, ReadModel};
 
 /// Longest wait for an event that the log does not have: another process may have told of it.
@@ -23,6 +27,8 @@ pub struct Reads {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) model: Arc<dyn ReadModel>,
     pub(crate) builds: watch::Sender<Builds>,
+    pub(crate) overviews: Kept<(Option<TenantId>, Span), Overview>,
+    pub(crate) leading: Kept<(Option<TenantId>, Span), Leaders>,
 }
 
 impl Reads {
@@ -32,7 +38,8 @@ impl Reads {
     /// # Errors
     /// Where the log cannot be read.
     pub async fn of(log: Arc<dyn EventLog>, model: Arc<dyn ReadModel>) -> Result<Self, Error> {
-        let reads = Self { log, model, builds: watch::Sender::default() };
+        let (builds, overviews, leading) = Default::default();
+        let reads = Self { log, model, builds, overviews, leading };
         // A read model that cannot even be asked is as good as none.
         if let Ok(Some(checkpoint)) = reads.model.checkpoint().await
             && !reads.is_of_the_log(checkpoint).await?
@@ -48,6 +55,10 @@ impl Reads {
 
     async fn is_of_the_log(&self, checkpoint: Checkpoint) -> Result<bool, Error> {
         let Some(before) = checkpoint.position.checked_sub(1) else { return Ok(true) };
+        // Others may have written both since this process has looked at the log.
+        let mut head = self.log.head();
+        let reaches = head.wait_for(|head| *head >= checkpoint.position);
+        let _ = tokio::time::timeout(HEAD_WAIT_MAX, reaches).await;
         let there = self.log.read_all(before, 1).await?;
         Ok(there.first().is_some_and(|recorded| recorded.id == checkpoint.event))
     }

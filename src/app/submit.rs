@@ -3,6 +3,8 @@
 //! A submission is a verification of its own, so that of two submissions of one payment only one is
 //! ever confirmed: whoever knows its id may act on it.
 
+use std::time::Instant;
+
 use ccd402_domain::ids::{Digest, VerificationId};
 use ccd402_domain::rejection::Rejection;
 use ccd402_domain::tenant::TenantId;
@@ -34,6 +36,7 @@ impl Facilitator {
         body: &[u8],
         key: Option<&IdempotencyKey>,
     ) -> Result<Result<Submitted, Rejection>, Error> {
+        let begun_at = Instant::now();
         let digest = body_digest(body);
         let id = key.map_or_else(Uuid::now_v7, |key| key.id(tenant, Route::Submit));
         let id = VerificationId(id);
@@ -49,6 +52,7 @@ impl Facilitator {
             Err(rejection) => return Ok(Err(rejection)),
         };
         if self.request(id, handed).await? {
+            self.submits.record(begun_at.elapsed());
             return Ok(Ok(Submitted::New(id)));
         }
         let state = self.load(id).await?.ok_or(Error::Contended)?;

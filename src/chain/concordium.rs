@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ccd402_app::ports::chain::{
-    AssetInfo, Chain, ChainError, FinalizedBlock, PresentationCheck, SignatureCheck,
+    AssetInfo, Chain, ChainError, FinalizedBlock, NodeStanding, PresentationCheck, SignatureCheck,
     TransactionStatus,
 };
 use ccd402_domain::{
@@ -25,7 +25,7 @@ use crate::{
     facts::{Facts, Known},
     fee,
     ledger::Ledger,
-    nodes::Nodes,
+    nodes::{NodeHealth, Nodes},
     presentation::{self, Claim, Wanted},
     processors::{self, Processors},
     signature, status,
@@ -166,6 +166,17 @@ fn proven(
 impl Chain for Concordium {
     fn network(&self) -> &NetworkId {
         self.nodes.network()
+    }
+
+    fn nodes(&self) -> Vec<NodeStanding> {
+        let standing = |health: NodeHealth| NodeStanding {
+            name: health.name,
+            answers: health.answers,
+            is_excluded: health.excluded,
+            answered_ago: health.answered_ago,
+            height_finalized: health.height_finalized,
+        };
+        self.nodes.health().into_iter().map(standing).collect()
     }
 
     async fn tip(&self) -> Result<BlockRef, ChainError> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ccd402_workers::runner::Options as Tries;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
@@ -31,6 +32,9 @@ pub struct Args {
     /// Port of the gate in front of the shop
     #[arg(long, value_name = "PORT", default_value_t = 4_402)]
     gate_port: u16,
+    /// Tries of a job before it is a dead letter; few let one see what becomes of them
+    #[arg(long, value_name = "N", default_value_t = Tries::default().attempts_max)]
+    job_tries: u32,
     /// Print one JSON object when ready
     #[arg(long)]
     json: bool,
@@ -42,13 +46,15 @@ pub struct Args {
 /// Where a part cannot start or fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&args.data_dir)?;
+    let mut jobs = JobOptions::default();
+    jobs.tries.attempts_max = args.job_tries.max(1);
     let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let mut devnet = Devnet::start(Options {
         data_dir: args.data_dir,
         keep_chain: true,
         block_time: Duration::from_secs(1),
         finality_delay: Duration::from_secs(1),
-        jobs: JobOptions::default(),
+        jobs,
         listen: Listen {
             chain: local(args.chain_port),
             facilitator: local(args.facilitator_port),
@@ -81,6 +87,7 @@ fn welcome(devnet: &Devnet) -> String {
     format!(
         "Verify & Pay runs on this machine. Ctrl-C stops it.\n\n\
          network      {}\nchain        {node}\nfacilitator  {facilitator}\n\
+         dashboard    {facilitator}/dashboard\n\
          gate         {gate}  (1.5 CCD and 18 years: {REPORT}, 0.5 CCD: {ARTICLE}, \
          2 EURR: {TOKEN_ARTICLE}, free: {FREE})\n\n\
          In another terminal:\n\n  \

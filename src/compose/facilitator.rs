@@ -13,6 +13,7 @@ use ccd402_workers::follower::Status;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::compose::dashboard;
 pub use crate::compose::options::{Options, Role};
 use crate::compose::process::Process;
 
@@ -35,6 +36,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     options.access.must_allow(options.listen)?;
     let (listen, public_url) = (options.listen, options.public_url.clone());
     let (access, wait) = (options.access, options.wait);
+    let (explorer, data_dir) = (options.explorer.clone(), options.data_dir.clone());
     let mut process = Process::open(options).await?;
     let listener = TcpListener::bind(listen)
         .await
@@ -59,7 +61,9 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
         health: process.health.clone(),
         readiness: process.readiness.clone(),
     };
-    let router = ccd402_api::router(parts, options);
+    let seal = process.seal;
+    let setting = dashboard::Setting { listen, access, explorer, seal, data_dir };
+    let router = dashboard::router(parts, options, setting);
     process.tasks.spawn(async move |stop| {
         server::serve(listener, router, server::Limits::default(), stop.cancelled_owned()).await;
         anyhow::Ok(())

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod audit;
+mod dashboard;
 pub mod facilitator;
 pub mod health;
 pub mod jobs;
@@ -9,6 +10,7 @@ pub(crate) mod log;
 mod ops;
 mod options;
 mod process;
+pub(crate) mod read_model;
 mod ready;
 mod relay;
 pub mod sponsors;

@@ -43,6 +43,8 @@ pub struct Options {
     pub network: Option<NetworkId>,
     /// URL of this server in links.
     pub public_url: Option<PublicUrl>,
+    /// URL of a transaction in an explorer, with `{hash}` in it, instead of the network's own.
+    pub explorer: Option<String>,
     /// How long calls wait for finality by default.
     pub wait: Duration,
     /// How long `/verify` holds a payment for `/settle`.
@@ -81,6 +83,7 @@ impl Options {
             nodes,
             network: None,
             public_url: None,
+            explorer: None,
             wait: Duration::from_secs(30),
             reservation: Duration::from_secs(60),
             presentation_grace: Duration::from_secs(24 * 3_600),

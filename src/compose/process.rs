@@ -19,11 +19,9 @@ use ccd402_chain::concordium::{Concordium, Options as ChainOptions};
 use ccd402_chain::nodes::{Nodes, Options as NodeOptions};
 use ccd402_domain::payment::Policy;
 use ccd402_store::postgres::Options as DatabaseOptions;
-use ccd402_store::sqlite::SqliteReadModel;
 use ccd402_workers::follower::{Follower, Status};
 use ccd402_workers::lease::Leasing;
 use ccd402_workers::listener::Listener;
-use ccd402_workers::projector::Projector;
 use ccd402_workers::queue::Worked;
 use ccd402_workers::relay::Relay;
 use chrono::TimeDelta;
@@ -32,6 +30,7 @@ use tokio::sync::watch;
 use crate::compose::log::Log;
 use crate::compose::ops::Ops;
 use crate::compose::options::{Options, Role};
+use crate::compose::read_model::Model;
 use crate::compose::tasks::Tasks;
 use crate::compose::webhooks::{self, Wired};
 use crate::compose::work::Work;
@@ -50,13 +49,15 @@ pub(crate) struct Process {
     pub(crate) queue: Arc<dyn Worked>,
     pub(crate) reads: Arc<Reads>,
     pub(crate) webhooks: Arc<Webhooks>,
+    /// Seals sessions of the dashboard.
+    pub(crate) seal: [u8; 32],
     pub(crate) health: Health,
     pub(crate) readiness: Readiness,
     pub(crate) follower: watch::Receiver<Status>,
     pub(crate) ops_addr: Option<SocketAddr>,
     pub(crate) tasks: Tasks,
     log: Log,
-    read_model: SqliteReadModel,
+    read_model: Model,
     /// What is begun once everything is there.
     begins: Option<Begins>,
 }
@@ -93,16 +94,16 @@ impl Process {
         }
         let facilitator = facilitator(&log, &options).await?;
         let queue = jobs::open(options.queue_url.as_deref(), &options.data_dir).await?;
-        let read_model = SqliteReadModel::open(&options.data_dir).await;
-        let model = Arc::new(read_model.clone());
-        let reads = Arc::new(Reads::of(Arc::clone(facilitator.log()), model).await?);
+        let read_model = Model::open(&options.data_dir, options.database.as_ref()).await?;
+        let reads = Reads::of(Arc::clone(facilitator.log()), read_model.port()).await?;
+        let reads = Arc::new(reads);
         let parts = webhooks::Parts {
             log: &log,
             queue: queue.clone(),
             data_dir: &options.data_dir,
             public_url: options.public_url.as_ref(),
         };
-        let Wired { webhooks, dispatcher, handler } =
+        let Wired { webhooks, dispatcher, handler, seal } =
             webhooks::wire(parts, options.webhooks.clone()).await?;
         let (follower, status) = Follower::new(Arc::clone(&facilitator));
         let work = Work {
@@ -123,6 +124,7 @@ impl Process {
             queue,
             reads,
             webhooks,
+            seal,
             health,
             readiness,
             follower: status,
@@ -156,9 +158,7 @@ impl Process {
                 stop.run_until_cancelled_owned(checks).await.unwrap_or(Ok(()))
             });
         }
-        // A read model in a file is this process's alone.
-        let projector = Projector::new(Arc::clone(&self.reads));
-        self.tasks.spawn(|stop| projector.run(stop));
+        self.read_model.begin(&mut self.tasks, (role, &leasing), &self.reads);
         self.tasks.spawn_watch(sponsors::watch(Arc::clone(&self.facilitator)));
         self.tasks.spawn_watch(health::report(self.follower.clone(), self.health.clone()));
         let parts = ready::Parts {

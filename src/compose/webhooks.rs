@@ -25,6 +25,8 @@ use crate::compose::log::Log;
 
 /// Where in the data directory the key lies that all secrets of webhooks are derived from.
 pub const KEY_FILE: &str = "webhook.key";
+/// What the key is for besides.
+const DASHBOARD: &[u8] = b"dashboard";
 /// Deliveries that are worked on at the same time. Each mostly waits for its receiver.
 const AT_ONCE: usize = 256;
 
@@ -63,6 +65,8 @@ pub(crate) struct Wired {
     pub(crate) dispatcher: WebhookDispatcher,
     /// Tells it: for jobs of the kind `DeliverWebhook`.
     pub(crate) handler: Registered,
+    /// Seals sessions of the dashboard, in every replica that has the same key.
+    pub(crate) seal: [u8; 32],
 }
 
 /// Puts webhooks together.
@@ -79,6 +83,7 @@ pub(crate) async fn wire(parts: Parts<'_>, options: Options) -> anyhow::Result<W
          what this one signs. Put a copy of theirs in its place",
         path.display()
     );
+    let seal = key.derived(DASHBOARD);
     let Options { allow, timeout, schedule } = options;
     let sender = HttpSender::new(SenderOptions { allow, timeout, ..SenderOptions::default() })?;
     let ports = Ports {
@@ -94,7 +99,7 @@ pub(crate) async fn wire(parts: Parts<'_>, options: Options) -> anyhow::Result<W
         WebhookDispatcher::new(Arc::clone(&webhooks), queue, DispatcherOptions::default());
     let handler = DeliverWebhook(Arc::clone(&webhooks));
     let handler = Registered { handler: Arc::new(handler), at_once: AT_ONCE };
-    Ok(Wired { webhooks, dispatcher, handler })
+    Ok(Wired { webhooks, dispatcher, handler, seal })
 }
 
 /// The key in its file, made where it is missing; but not where webhooks have secrets already: signed

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use ccd402_chain::wallet::WalletFile;
+use ccd402_dashboard::options::HASH;
 use ccd402_domain::amount::Amount;
 use ccd402_domain::asset::Asset;
 use ccd402_domain::money::Money;
@@ -54,6 +55,10 @@ pub struct Settings {
     /// URL under which clients reach this server, for links in answers [default: relative links]
     #[arg(long, env = "CCD402_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// URL of a transaction in an explorer, with {hash} for its hash, for links of the dashboard
+    /// [default: CCDScan for the networks that it shows]
+    #[arg(long, env = "CCD402_EXPLORER_URL", value_name = "URL")]
+    pub explorer_url: Option<String>,
     /// How long /verify and /settle wait for finality when the caller says nothing [default: 30s]
     #[arg(long, env = "CCD402_WAIT", value_name = "TIME")]
     pub wait: Option<Span>,
@@ -142,6 +147,7 @@ impl Settings {
             nodes: or_all(self.nodes, other.nodes),
             network: self.network.or(other.network),
             public_url: self.public_url.or(other.public_url),
+            explorer_url: self.explorer_url.or(other.explorer_url),
             wait: self.wait.or(other.wait),
             reservation: self.reservation.or(other.reservation),
             presentation_grace: self.presentation_grace.or(other.presentation_grace),
@@ -183,6 +189,7 @@ impl Settings {
         options.queue_url = self.queue_url;
         options.network = self.network;
         options.public_url = self.public_url.map(|url| url.parse()).transpose()?;
+        options.explorer = self.explorer_url.map(explorer).transpose()?;
         set_time("wait", self.wait, &mut options.wait)?;
         set_time("reservation", self.reservation, &mut options.reservation)?;
         set_time("presentation_grace", self.presentation_grace, &mut options.presentation_grace)?;
@@ -224,6 +231,16 @@ impl Settings {
 
 fn or_all<T>(these: Vec<T>, others: Vec<T>) -> Vec<T> {
     if these.is_empty() { others } else { these }
+}
+
+/// A link that leads to the web and nowhere else.
+fn explorer(url: String) -> anyhow::Result<String> {
+    let is_web = url.starts_with("https://") || url.starts_with("http://");
+    ensure!(
+        is_web && url.contains(HASH),
+        "explorer_url begins with https:// and has {HASH} where the transaction's hash belongs"
+    );
+    Ok(url)
 }
 
 /// Networks, or single addresses.

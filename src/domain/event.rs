@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::follower::BlockFollowed;
 use crate::ids::{Digest, VerificationId};
 use crate::key::event::{KeyCreated, KeyRevoked};
+use crate::operator::OperatorActed;
 use crate::rejection::Rejection;
 use crate::sponsored::holds::HoldsChanged;
 use crate::verification::event::{
@@ -145,6 +146,8 @@ events! {
     KeyCreated;
     /// An API key was taken back.
     KeyRevoked;
+    /// An operator wants something done to a job, a key or a delivery.
+    OperatorActed;
 }
 
 /// An event that cannot be read back.

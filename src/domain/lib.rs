@@ -17,6 +17,7 @@ pub mod listing;
 pub mod memo;
 pub mod money;
 mod offer;
+pub mod operator;
 pub mod payment;
 pub mod preset;
 pub mod rejection;

@@ -4,10 +4,12 @@
 //! only in where bytes are kept and in what "durable" means. What events mean is `domain`'s
 //! business.
 
+mod alike;
 mod check;
 mod draft;
 pub mod envelope;
 mod error;
+mod flat;
 mod index;
 mod keys;
 mod measure;

@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod crash;
 mod database;
+mod database_reads;
 mod discovery;
 mod doctor;
 mod events;

@@ -12,6 +12,7 @@ use ccd402_domain::ids::TransactionHash;
 use ccd402_domain::preset::Preset;
 use ccd402_gate::challenge::Sealer;
 use ccd402_gate::secret::Secret;
+use ccd402_protocol::bazaar::output_schema;
 use ccd402_simchain::{Funds, Handle, IdentitySpec};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -34,11 +35,14 @@ pub(crate) struct Terms {
     pub(crate) consume_on: &'static str,
     pub(crate) life: TimeDelta,
     pub(crate) adults_only: bool,
+    /// Whether strangers may find it.
+    pub(crate) listed: bool,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { consume_on: "settle", life: TimeDelta::minutes(10), adults_only: false }
+        let life = TimeDelta::minutes(10);
+        Self { consume_on: "settle", life, adults_only: false, listed: false }
     }
 }
 
@@ -97,6 +101,10 @@ impl Seller {
                 "consumeOn": terms.consume_on,
             },
         });
+        if terms.listed {
+            bare["outputSchema"] = output_schema("GET");
+            bare["description"] = json!(format!("Häppchen №{serial}"));
+        }
         if terms.adults_only {
             let adults = Preset { min_age: Some(18), ..Preset::default() };
             bare["extra"]["identity"] = json!(adults.requirement(now.date_naive()).unwrap());

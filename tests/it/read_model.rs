@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ccd402::compose::facilitator::{self, Options, Running};
 use ccd402_simchain::{Handle, Options as ChainOptions, SimChain};
+use ccd402_store::postgres::Options as DatabaseOptions;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,15 +19,15 @@ use crate::support::verify_request;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A chain that makes blocks when told to, and a facilitator with some verifications of each kind.
-struct Shop {
-    chain: Handle,
-    dir: TempDir,
+pub(crate) struct Shop {
+    pub(crate) chain: Handle,
+    pub(crate) dir: TempDir,
     ids: Vec<String>,
     hash: String,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let (block_time, finality_delay) = (Duration::ZERO, Duration::ZERO);
         let options = ChainOptions { block_time, finality_delay, ..ChainOptions::default() };
         let chain = SimChain::start(options).await.unwrap();
@@ -36,7 +37,8 @@ impl Shop {
         let seller = Seller::open(&shop.chain).await;
         let payer = seller.payer(&shop.chain, 1_000).await;
         for _ in 0..3 {
-            let payment = seller.paid(&payer, Terms::default()).await;
+            let listed = Terms { listed: true, ..Terms::default() };
+            let payment = seller.paid(&payer, listed).await;
             shop.hash = payment.hash.to_string();
             // Twice: the first is confirmed, the other was used already.
             for _ in 0..2 {
@@ -72,9 +74,14 @@ impl Shop {
     }
 
     async fn start(&self) -> Running {
+        self.start_on(self.dir.path(), None).await
+    }
+
+    /// Starts one with that data directory; with its log in a database, where one is named.
+    pub(crate) async fn start_on(&self, data: &Path, database: Option<&str>) -> Running {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let data = self.dir.path().to_owned();
-        let mut options = Options::new(listen, data, vec![self.chain.url()]);
+        let mut options = Options::new(listen, data.to_owned(), vec![self.chain.url()]);
+        options.database = database.map(DatabaseOptions::new);
         // Whether a hold has lapsed depends on the time at which it is asked for.
         options.reservation = Duration::from_secs(24 * 3_600);
         facilitator::start(options).await.unwrap()
@@ -89,7 +96,7 @@ impl Shop {
     }
 
     /// Every route that reads, asked in many ways, once everything that happened is in the answers.
-    async fn answers(&self, running: &Running) -> Vec<(String, String)> {
+    pub(crate) async fn answers(&self, running: &Running) -> Vec<(String, String)> {
         let tip = running.facilitator().chain().tip().await.unwrap();
         let mut follower = running.follower();
         let has_followed =
@@ -103,6 +110,19 @@ impl Shop {
         paths.push(format!("{list}?transaction={}", self.hash));
         paths.push(format!("{list}?asset=CCD&from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z"));
         paths.extend(["pending", "confirmed", "failed"].map(|s| format!("{list}?status={s}")));
+        let one: Value = serde_json::from_str(&get(&running.url(), list).await).unwrap();
+        let one = &one["verifications"][0];
+        for (filter, at) in [
+            ("tenant", "/tenant"),
+            ("payer", "/payment/payer"),
+            ("payTo", "/payment/payTo"),
+            ("network", "/payment/network"),
+            ("resource", "/payment/resource/url"),
+        ] {
+            let value = one.pointer(at).and_then(Value::as_str).unwrap_or_else(|| panic!("{one}"));
+            paths.push(format!("{list}?{filter}={value}"));
+            paths.push(format!("/v1/stats?{filter}={value}&status=confirmed"));
+        }
         let show = self.ids.iter().map(|id| format!("{list}/{id}"));
         paths.extend(show.clone().map(|path| format!("{path}/events")).chain(show));
         let mut answers = Vec::new();
@@ -113,6 +133,9 @@ impl Shop {
             answers.push((path, body));
         }
         answers.extend(pages(&running.url(), head).await);
+        for path in ["/discovery/resources", "/discovery/resources?limit=2&offset=1"] {
+            answers.push((path.to_owned(), get(&running.url(), path).await));
+        }
         answers
     }
 
@@ -125,7 +148,7 @@ impl Shop {
 }
 
 /// The body of an answer; asked again while the read model is being built.
-async fn get(url: &str, path: &str) -> String {
+pub(crate) async fn get(url: &str, path: &str) -> String {
     let asking = async {
         loop {
             let response = reqwest::get(format!("{url}{path}")).await.unwrap();
@@ -164,7 +187,9 @@ async fn what_is_made_again_answers_byte_for_byte_as_before() {
     let lived = shop.answers(&running).await;
     running.stop().await.unwrap();
     let all: Vec<&str> = lived.iter().map(|(_, body)| body.as_str()).collect();
-    for word in ["\"reserved\"", "\"used\"", "payment_already_used", "\"pending\"", "\r\n"] {
+    for word in
+        ["\"reserved\"", "\"used\"", "payment_already_used", "\"pending\"", "\r\n", "Häppchen"]
+    {
         assert!(all.iter().any(|body| body.contains(word)), "{word} is in no answer");
     }
     let head = replayed(shop.dir.path()).await["position"].clone();
@@ -175,7 +200,7 @@ async fn what_is_made_again_answers_byte_for_byte_as_before() {
     assert_eq!(shop.answers(&running).await, lived, "after the files were deleted");
     running.stop().await.unwrap();
     let told = replayed(shop.dir.path()).await;
-    assert_eq!(told, json!({ "equal": true, "position": head, "rows": 9 }));
+    assert_eq!(told, json!({ "equal": true, "position": head, "rows": 12 }));
 
     // A page in the middle is rubbish, as a bad disk leaves it.
     let path = shop.dir.path().join("read-model.v2.sqlite");

@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ccd402-store", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
     ("ccd402-chain", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
     ("ccd402-api", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
+    ("ccd402-dashboard", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
     ("ccd402-workers", &["ccd402-protocol", "ccd402-domain", "ccd402-app"]),
     ("ccd402-webhooks", &["ccd402-domain", "ccd402-app"]),
     ("ccd402-client", &["ccd402-protocol", "ccd402-domain"]),
@@ -35,7 +36,7 @@ const ROOT: &str = "ccd402";
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("concordium-rust-sdk", &["ccd402-chain", "ccd402-simchain"]),
     ("sled", &["ccd402-store"]),
-    ("axum", &["ccd402-api", "ccd402-gate", ROOT]),
+    ("axum", &["ccd402-api", "ccd402-dashboard", "ccd402-gate", ROOT]),
     ("reqwest", &["ccd402-client", "ccd402-webhooks", ROOT]),
     ("apalis", &["ccd402-workers"]),
     ("sqlx", &["ccd402-store", "ccd402-workers"]),

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use ccd402_app::operate::JobError;
 use ccd402_app::ports::queue::{JobId, JobStatus, QueueError, Queued};
 use ccd402_domain::key::scope::Scope;
+use ccd402_domain::rejection::Rejection;
 use ccd402_protocol::code::ReasonCode;
 use http::StatusCode;
 
@@ -49,8 +51,8 @@ pub(crate) async fn show(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.must(Scope::Operate)?;
-    let job = found(&api, &id).await?;
-    Ok(reply::json(StatusCode::OK, &ShownJob::of(&job)))
+    let job = api.jobs.show(job_id(&id)?).await.map_err(unavailable)?;
+    Ok(reply::json(StatusCode::OK, &ShownJob::of(&job.ok_or_else(not_found)?)))
 }
 
 pub(crate) async fn retry(
@@ -59,13 +61,8 @@ pub(crate) async fn retry(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.must(Scope::Operate)?;
-    let job = found(&api, &id).await?;
-    if !api.jobs.retry(job.id).await.map_err(unavailable)? {
-        return Err(running_or_gone(&api, job.id).await);
-    }
-    let again = api.jobs.show(job.id).await.map_err(unavailable)?;
-    // It may have run to its end already.
-    Ok(reply::json(StatusCode::OK, &ShownJob::of(&again.unwrap_or(job))))
+    let acted = api.operations.retry_job(caller.key, job_id(&id)?).await;
+    Ok(reply::json(StatusCode::OK, &ShownJob::of(&done(&api, acted)?)))
 }
 
 pub(crate) async fn remove(
@@ -74,25 +71,25 @@ pub(crate) async fn remove(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.must(Scope::Operate)?;
-    let job = found(&api, &id).await?;
-    if !api.jobs.drop_job(job.id).await.map_err(unavailable)? {
-        return Err(running_or_gone(&api, job.id).await);
-    }
-    Ok(reply::json(StatusCode::OK, &ShownJob::of(&job)))
+    let acted = api.operations.drop_job(caller.key, job_id(&id)?).await;
+    Ok(reply::json(StatusCode::OK, &ShownJob::of(&done(&api, acted)?)))
 }
 
 /// A text that is no id names no job.
-async fn found(api: &Api, id: &str) -> Result<Queued, Problem> {
-    let id: JobId = id.parse().map_err(|_| not_found())?;
-    api.jobs.show(id).await.map_err(unavailable)?.ok_or_else(not_found)
+fn job_id(id: &str) -> Result<JobId, Problem> {
+    id.parse().map_err(|_| not_found())
 }
 
-/// Why nothing could be changed.
-async fn running_or_gone(api: &Api, id: JobId) -> Problem {
-    match api.jobs.show(id).await {
-        Ok(Some(_)) => Problem::of(StatusCode::CONFLICT, ReasonCode::JobRunning),
-        Ok(None) => not_found(),
-        Err(error) => unavailable(error),
+/// The job to which something was done, or why nothing was.
+fn done(api: &Api, acted: Result<Result<Queued, Rejection>, JobError>) -> Result<Queued, Problem> {
+    match acted {
+        Ok(Ok(job)) => Ok(job),
+        Ok(Err(rejection)) if rejection.code == ReasonCode::JobRunning => {
+            Err(Problem::of(StatusCode::CONFLICT, ReasonCode::JobRunning))
+        }
+        Ok(Err(_)) => Err(not_found()),
+        Err(JobError::Queue(error)) => Err(unavailable(error)),
+        Err(JobError::Ours(error)) => Err(api.fault(error)),
     }
 }
 

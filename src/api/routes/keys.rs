@@ -67,7 +67,8 @@ pub(crate) async fn revoke(
 ) -> Result<Response, Problem> {
     caller.must(Scope::Operate)?;
     let id = id.parse().map_err(|_| refused(Rejection::of(ReasonCode::KeyNotFound)))?;
-    let revoked = api.access.keys.revoke(id).await.map_err(|error| api.fault(error))?;
+    let revoked = api.operations.revoke_key(caller.key, &api.access.keys, id).await;
+    let revoked = revoked.map_err(|error| api.fault(error))?;
     let key = revoked.map_err(refused)?;
     Ok(reply::json(StatusCode::OK, &ShownKey::of(&key)))
 }

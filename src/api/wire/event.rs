@@ -1,9 +1,9 @@
 //! The JSON of events, as `/v1/stream` and the list of a verification's events tell them.
 //!
-//! Without what is for one holder alone: a reservation's id releases it.
+//! What of its data may be told is said by `app`.
 
+use ccd402_app::disclosed;
 use ccd402_app::ports::log::{Position, Recorded};
-use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -48,25 +48,9 @@ impl<'a> EventTold<'a> {
             verification: recorded.stream.as_verification(),
             stream: recorded.stream.as_str(),
             version: recorded.version,
-            data: data(&recorded.event),
+            data: disclosed::data(&recorded.event),
         }
     }
-}
-
-fn data(event: &Event) -> Value {
-    let json = event.to_json().expect("events have text keys and so always have JSON");
-    let mut data: Value = serde_json::from_slice(&json).expect("what was written is JSON");
-    let secret = match event {
-        Event::PaymentReserved(_) | Event::PaymentReleased(_) | Event::AnswerRecorded(_) => {
-            "reservation"
-        }
-        Event::TransactionSigned(_) => "blockItem",
-        _ => return data,
-    };
-    if let Some(members) = data.as_object_mut() {
-        members.remove(secret);
-    }
-    data
 }
 
 /// Adds an event as one message of an event stream.

@@ -21,12 +21,15 @@ use uuid::Uuid;
 
 #[path = "compared.rs"]
 mod compared;
+#[path = "glance.rs"]
+mod glance;
 #[path = "shelf.rs"]
 mod shelf;
 
 pub use compared::{
     a_comparison_is_with_what_is_held, what_was_lived_is_compared_with_what_is_replayed,
 };
+pub use glance::*;
 pub use shelf::*;
 
 use super::sample::{
@@ -56,6 +59,8 @@ macro_rules! read_model_contract {
             pages_neither_repeat_nor_skip
             sums_are_exact_beyond_64_bits
             statistics_add_up
+            an_overview_is_what_rows_amount_to
+            payers_are_told_with_what_they_pay
             a_rebuild_is_read_once_it_is_swapped_in
             what_was_lived_is_compared_with_what_is_replayed
             a_comparison_is_with_what_is_held
@@ -260,24 +265,6 @@ pub async fn pages_neither_repeat_nor_skip(model: Model) {
     assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
     let ends = list(&model, after, 4).await;
     assert_eq!((ends.rows.len(), ends.has_more), (0, false));
-}
-
-/// Amounts that no 64 bits can sum are summed all the same.
-pub async fn sums_are_exact_beyond_64_bits(model: Model) {
-    begin(&model).await;
-    for number in 1..=5 {
-        let largest = paying(number, |payment| {
-            payment.amount = Amount::from_units(u64::MAX - number);
-        });
-        apply(&model, &[of(number, number, 1, largest)]).await;
-    }
-    let stats = stats(&model, &Filter::default(), Step::Day).await;
-    let sum = (1..=5).map(|number| u128::from(u64::MAX - number)).sum();
-    let [total] = &stats.totals[..] else { panic!("{stats:?}") };
-    assert_eq!((total.count, total.amount), (5, sum));
-    assert_eq!(stats.by_time.tallies[0].amount, sum);
-    let found = rows(&model, &Filter::default()).await;
-    assert_eq!(found[0].amount, Amount::from_units(u64::MAX - 5));
 }
 
 /// Tables by asset, recipient, resource and time; refusals by code; times to finality.

@@ -1,7 +1,8 @@
-//! Sponsors that do what a test says: everybody is rich and has signed, and what is sent is remembered.
+//! Sponsors that do what a test says: everybody is rich and has signed, unless their keys were
+//! changed, and what is sent is remembered.
 //! Real keys and chains are `chain`'s tests' business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use ccd402_domain::sponsored::rules::SenderSignature;
 use ccd402_domain::sponsored::transaction::{Operation, Transaction, Transfer};
 use ccd402_domain::transaction::{FinalizedTransaction, Outcome, Sponsorship, Transfer as Moved};
 use ccd402_protocol::code::ReasonCode;
+use ccd402_protocol::payload::AccountSignatures;
 use ccd402_protocol::sponsored::{
     Header, SignedTransaction, Sponsor as NamedSponsor, TransactionPayload,
 };
@@ -50,7 +52,11 @@ pub struct ScriptedSponsors {
 
 #[derive(Default)]
 struct Script {
-    next: HashMap<AccountKey, u64>,
+    accounts: HashMap<AccountKey, Arc<AccountState>>,
+    /// Who has other keys than those that sign here.
+    strangers: HashSet<AccountKey>,
+    /// How often signatures were checked.
+    checks: usize,
     sent: Vec<Vec<u8>>,
     refuses: Option<String>,
 }
@@ -66,7 +72,25 @@ impl Default for ScriptedSponsors {
 impl ScriptedSponsors {
     /// The chain counts one more transaction of an account.
     pub fn count(&self, payer: AccountAddress) {
-        *self.script().next.entry(payer.account()).or_insert(1) += 1;
+        let mut script = self.script();
+        let mut account = AccountState::clone(&script.account(&payer));
+        account.next_sequence_number += 1;
+        script.accounts.insert(payer.account(), Arc::new(account));
+    }
+
+    /// The account gets other keys: what it has signed holds no longer.
+    pub fn rekey(&self, payer: AccountAddress) {
+        let mut script = self.script();
+        // Another state, though it says the same: keys are not in it.
+        let account = AccountState::clone(&script.account(&payer));
+        script.accounts.insert(payer.account(), Arc::new(account));
+        script.strangers.insert(payer.account());
+    }
+
+    /// How often signatures were checked.
+    #[must_use]
+    pub fn checks(&self) -> usize {
+        self.script().checks
     }
 
     /// What was sent, in order.
@@ -82,6 +106,16 @@ impl ScriptedSponsors {
 
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Script {
+    fn account(&mut self, address: &AccountAddress) -> Arc<AccountState> {
+        let account = self.accounts.entry(address.account()).or_insert_with(|| {
+            let available = Amount::from_units(RICHES);
+            Arc::new(AccountState { next_sequence_number: 1, available, tokens: Vec::new() })
+        });
+        Arc::clone(account)
     }
 }
 
@@ -106,8 +140,14 @@ impl Payment {
         };
         let to_address = account(2).to_string();
         let payload = TransactionPayload::Transfer { to_address, amount: PRICE };
-        let signatures = [(0, [(0, "ab".repeat(64))].into())].into();
-        Self { payer, wire: SignedTransaction::new(header, payload, signatures) }
+        Self { payer, wire: SignedTransaction::new(header, payload, signatures()) }
+    }
+
+    /// The same, with a signature that does not hold.
+    #[must_use]
+    pub fn forged(mut self) -> Self {
+        self.wire.signatures.sender = [(0, [(0, "cd".repeat(64))].into())].into();
+        self
     }
 
     /// Who pays.
@@ -160,8 +200,15 @@ impl Payment {
     }
 }
 
+/// Those that hold.
+fn signatures() -> AccountSignatures {
+    [(0, [(0, "ab".repeat(64))].into())].into()
+}
+
+/// Of all but the signatures.
 fn digest(wire: &SignedTransaction) -> Digest {
-    let json = serde_json::to_vec(wire).expect("a transaction has JSON");
+    let signed = (&wire.header, &wire.payload);
+    let json = serde_json::to_vec(&signed).expect("a transaction has JSON");
     Digest::from_bytes(Sha256::digest(json).into())
 }
 
@@ -202,8 +249,16 @@ impl Sponsoring for ScriptedSponsors {
         })
     }
 
-    async fn signature(&self, _: &SignedTransaction) -> Result<SenderSignature, ChainError> {
-        Ok(SenderSignature::Holds)
+    async fn signature(&self, wire: &SignedTransaction) -> Result<SenderSignature, ChainError> {
+        let mut script = self.script();
+        script.checks += 1;
+        let sender: AccountAddress = wire.header.sender.parse().expect("it was read before");
+        let is_strange = script.strangers.contains(&sender.account());
+        let is_signed = wire.signatures.sender == signatures();
+        Ok(match is_signed && !is_strange {
+            true => SenderSignature::Holds,
+            false => SenderSignature::DoesNotHold,
+        })
     }
 
     async fn account(
@@ -211,12 +266,7 @@ impl Sponsoring for ScriptedSponsors {
         address: &AccountAddress,
         _: Freshness,
     ) -> Result<Option<Arc<AccountState>>, ChainError> {
-        let next = self.script().next.get(&address.account()).copied().unwrap_or(1);
-        Ok(Some(Arc::new(AccountState {
-            next_sequence_number: next,
-            available: Amount::from_units(RICHES),
-            tokens: Vec::new(),
-        })))
+        Ok(Some(self.script().account(address)))
     }
 
     async fn token(&self, _: &Asset, _: Freshness) -> Result<Option<Arc<TokenState>>, ChainError> {

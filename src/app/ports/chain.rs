@@ -1,5 +1,7 @@
 //! The port of the chain: what a node knows, and the checks that need keys or cryptography.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::asset::Asset;
@@ -17,6 +19,11 @@ use futures::stream::BoxStream;
 pub trait Chain: Send + Sync {
     /// Which network it is.
     fn network(&self) -> &NetworkId;
+
+    /// How its nodes have been doing, in the order in which they are asked.
+    fn nodes(&self) -> Vec<NodeStanding> {
+        Vec::new()
+    }
 
     /// The last finalized block.
     async fn tip(&self) -> Result<BlockRef, ChainError>;
@@ -48,6 +55,21 @@ pub trait Chain: Send + Sync {
         &self,
         height: u64,
     ) -> Result<BoxStream<'static, Result<FinalizedBlock, ChainError>>, ChainError>;
+}
+
+/// How a node has been doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStanding {
+    /// Host and port.
+    pub name: String,
+    /// Whether the last question to it was answered.
+    pub answers: bool,
+    /// Whether it is on another network, and is never asked again.
+    pub is_excluded: bool,
+    /// Time since its last answer.
+    pub answered_ago: Option<Duration>,
+    /// Height of the last block that it is known to have finalized.
+    pub height_finalized: Option<u64>,
 }
 
 /// What never changes of an asset.

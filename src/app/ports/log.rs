@@ -99,6 +99,12 @@ impl StreamId {
         Self(format!("{KEYS_PREFIX}{id}").into())
     }
 
+    /// The stream of what operators have done.
+    #[must_use]
+    pub fn operators() -> Self {
+        Self("operators".into())
+    }
+
     /// A name read back from a log.
     #[must_use]
     pub fn from_stored(name: String) -> Self {

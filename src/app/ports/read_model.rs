@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ports::log::{Position, Recorded};
+use crate::ports::overview::{self, Overview};
 use crate::projections::resources::Resource;
 use crate::projections::verifications::{OutOfOrder, Row};
 
@@ -151,6 +152,19 @@ pub struct Finality {
     pub p99_ms: u64,
 }
 
+/// Numbers by the nearest rank, with how many there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Percentiles {
+    /// How many.
+    pub count: u64,
+    /// Half of them are this at most.
+    pub p50: u64,
+    /// Nine tenths are.
+    pub p90: u64,
+    /// 99 of 100 are.
+    pub p99: u64,
+}
+
 /// What the rows amount to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
@@ -260,6 +274,16 @@ pub trait ReadModel: Send + Sync {
     /// What rows amount to.
     async fn stats(&self, filter: &Filter, step: Step) -> Result<Stats, ReadModelError>;
 
+    /// All rows at a glance. To be overridden by whoever need not count rows for it.
+    async fn overview(&self, asked: &overview::Asked) -> Result<Overview, ReadModelError> {
+        overview::counted(self, asked).await
+    }
+
+    /// Rows by who paid; of the newest alone where nobody overrides it.
+    async fn payers(&self, filter: &Filter) -> Result<Table<AccountAddress>, ReadModelError> {
+        overview::newest_payers(self, filter).await
+    }
+
     /// What is listed, after the first `skip`, at most `max` and [`RESOURCES_MAX`].
     async fn resources(&self, skip: u64, max: usize) -> Result<Shelf, ReadModelError>;
 
@@ -319,6 +343,30 @@ impl Status {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+impl Percentiles {
+    /// Of numbers and how often each came, smallest first.
+    #[must_use]
+    pub fn of(numbers: &[(u64, u64)]) -> Self {
+        let count = numbers.iter().map(|(_, times)| times).sum();
+        let at = |percent: u64| {
+            let rank = u128::from(count) * u128::from(percent);
+            let mut passed = 0_u128;
+            let reached = numbers.iter().find(|(_, times)| {
+                passed += u128::from(*times) * 100;
+                passed >= rank
+            });
+            reached.map_or(0, |(number, _)| *number)
+        };
+        Self { count, p50: at(50), p90: at(90), p99: at(99) }
+    }
+}
+
+impl From<Percentiles> for Finality {
+    fn from(Percentiles { count, p50, p90, p99 }: Percentiles) -> Self {
+        Self { count, p50_ms: p50, p90_ms: p90, p99_ms: p99 }
     }
 }
 

@@ -19,6 +19,7 @@ use ccd402_protocol::network::NetworkId;
 use chrono::{DateTime, Utc};
 
 use crate::ports::log::{Position, Recorded};
+use crate::ports::read_model::Status;
 
 /// A verification in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +195,16 @@ impl Row {
 }
 
 impl Standing {
+    /// Where it stands, in a word.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self.outcome {
+            Outcome::Pending { .. } => Status::Pending,
+            Outcome::Confirmed { .. } => Status::Confirmed,
+            Outcome::Failed { .. } => Status::Failed,
+        }
+    }
+
     /// Applies a change; false where it is not a change of this version.
     #[must_use]
     pub fn apply(&mut self, patch: Patch) -> bool {

@@ -109,6 +109,16 @@ impl Book {
         is_allowed
     }
 
+    /// What each tenant has spent on a day, by name.
+    pub(super) fn spent_on(&self, day: NaiveDate) -> Vec<(TenantId, Amount)> {
+        let pages = self.lock();
+        let spent = pages.spent.get(&day).into_iter().flat_map(|day| &day.by);
+        let mut spent: Vec<_> =
+            spent.map(|(tenant, fee)| (tenant.clone(), Amount::from_units(*fee))).collect();
+        spent.sort();
+        spent
+    }
+
     /// It was not spent after all.
     pub(crate) fn give_back(&self, spending: Spending<'_>) {
         let Spending { on, by, day, fee } = spending;

@@ -13,7 +13,7 @@ use ccd402_domain::rejection::Rejection;
 use ccd402_domain::sponsored::holds::{HeldPayment, Holds};
 use ccd402_domain::sponsored::offer::Offer;
 use ccd402_domain::sponsored::payment::SponsoredPayment;
-use ccd402_domain::sponsored::rules::{Case, signature_holds};
+use ccd402_domain::sponsored::rules::Case;
 use ccd402_domain::sponsored::transaction::Transaction;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
@@ -42,7 +42,7 @@ const GAP_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Handed {
     offer: Offer,
     pub(super) wire: SignedTransaction,
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
     listing: Option<Listing>,
     id: VerificationId,
 }
@@ -122,7 +122,11 @@ impl Facilitator {
                 }
                 Err(grounded) => return Ok(Err(grounded.rejection)),
             };
-            if has_waited && let Err(rejection) = signed_now(sponsors, &handed.wire).await? {
+            // Keys may have changed since the rules were looked at.
+            if has_waited
+                && let Err(rejection) =
+                    sponsors.signed_now(&handed.transaction, &handed.wire).await?
+            {
                 return Ok(Err(rejection));
             }
             let until = now + sponsors.options.hold;
@@ -174,7 +178,7 @@ impl Facilitator {
         if let Err(rejection) = case.check_words() {
             return Ok(Err(rejection));
         }
-        let signature = sponsors.port.signature(&handed.wire).await?;
+        let signature = sponsors.signature_now(&handed.transaction, &handed.wire).await?;
         Ok(case.decide(signature))
     }
 
@@ -196,15 +200,6 @@ impl Facilitator {
             attachment: None,
         }
     }
-}
-
-/// Whether the sender's signatures hold by the keys that its account has now: they may have changed
-/// since the rules were looked at.
-pub(super) async fn signed_now(
-    sponsors: &Sponsors,
-    wire: &SignedTransaction,
-) -> Result<Result<(), Rejection>, Error> {
-    Ok(signature_holds(sponsors.port.signature(wire).await?))
 }
 
 /// Whether a payment is the one that this offer asks for. The transaction is the same already.

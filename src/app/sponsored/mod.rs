@@ -8,6 +8,7 @@
 pub(crate) mod book;
 mod hold;
 mod preflight;
+mod proven;
 mod release;
 mod restore;
 mod send;
@@ -31,6 +32,7 @@ pub use watch::SponsorFunds;
 use crate::facilitator::Facilitator;
 use crate::ports::sponsoring::Sponsoring;
 use crate::sponsored::book::Book;
+use crate::sponsored::proven::Proven;
 use crate::sponsored::send::Sent;
 use crate::wakeups::Wakeups;
 
@@ -61,6 +63,8 @@ pub(crate) struct Sponsors {
     pub(crate) options: Options,
     /// Fees that are promised or spent.
     pub(crate) book: Book,
+    /// Signatures that hold.
+    proven: Proven,
     /// What was sent a short while ago.
     sent: Sent,
     /// Who sends for a payer, and who waits for its payments.
@@ -72,7 +76,8 @@ impl Facilitator {
     #[must_use]
     pub fn sponsoring(mut self, port: Arc<dyn Sponsoring>, options: Options) -> Self {
         let (book, sent, lanes) = Default::default();
-        self.sponsors = Some(Sponsors { port, options, book, sent, lanes });
+        let proven = Proven::new(proven::GENERATION_MAX);
+        self.sponsors = Some(Sponsors { port, options, book, proven, sent, lanes });
         self
     }
 

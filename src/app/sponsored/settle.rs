@@ -72,7 +72,7 @@ impl Facilitator {
         if state.is_decided() {
             return Ok(Ok(state));
         }
-        let state = match self.sign(sponsors, state.clone(), &handed.wire).await? {
+        let state = match self.sign(sponsors, state.clone(), handed).await? {
             Ok(state) => state,
             Err(rejection) => return Ok(Err((state, rejection))),
         };

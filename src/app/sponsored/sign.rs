@@ -8,7 +8,6 @@ use ccd402_domain::verification::command::Command;
 use ccd402_domain::verification::decide::decide;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
-use ccd402_protocol::sponsored::SignedTransaction;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -16,7 +15,7 @@ use crate::facilitator::Facilitator;
 use crate::ports::log::{Append, AppendError, StreamId};
 use crate::sponsored::Sponsors;
 use crate::sponsored::book::Spending;
-use crate::sponsored::hold::signed_now;
+use crate::sponsored::hold::Handed;
 
 /// How often it is decided anew because somebody else appended first.
 const DECISIONS_MAX: usize = 256;
@@ -27,7 +26,7 @@ impl Facilitator {
         &self,
         sponsors: &Sponsors,
         mut state: Verification,
-        wire: &SignedTransaction,
+        handed: &Handed,
     ) -> Result<Result<Verification, Rejection>, Error> {
         let id = state.id;
         for _ in 0..DECISIONS_MAX {
@@ -47,10 +46,10 @@ impl Facilitator {
                 Ok(cleared) => cleared,
                 Err(grounded) => return Ok(Err(grounded.rejection)),
             };
-            if let Err(rejection) = signed_now(sponsors, wire).await? {
+            if let Err(rejection) = sponsors.signed_now(&handed.transaction, &handed.wire).await? {
                 return Ok(Err(rejection));
             }
-            let finished = match sponsors.port.sign(wire).await? {
+            let finished = match sponsors.port.sign(&handed.wire).await? {
                 Ok(finished) if finished.hash == state.payment.transaction => finished,
                 Ok(_) => return Ok(Err(signed_otherwise())),
                 Err(rejection) => return Ok(Err(rejection)),

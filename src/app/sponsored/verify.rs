@@ -14,7 +14,7 @@ use crate::facilitator::Facilitator;
 use crate::idempotency::Keyed;
 use crate::ports::log::AppendError;
 use crate::sponsored::Sponsors;
-use crate::sponsored::hold::{Handed, signed_now};
+use crate::sponsored::hold::Handed;
 use crate::sponsored::release::reservation;
 use crate::verify::{Call, recorded};
 
@@ -64,10 +64,12 @@ impl Facilitator {
             _ if state.usage.settled => Ok(Err(Rejection::of(ReasonCode::PaymentAlreadyUsed))),
             Outcome::Confirmed { .. } => Ok(Ok(())),
             Outcome::Pending { .. } if state.block_item.is_some() => Ok(Ok(())),
-            Outcome::Pending { .. } => match signed_now(sponsors, &handed.wire).await? {
-                Ok(()) => self.hold_again(sponsors, state).await,
-                Err(rejection) => Ok(Err(rejection)),
-            },
+            Outcome::Pending { .. } => {
+                match sponsors.signed_now(&handed.transaction, &handed.wire).await? {
+                    Ok(()) => self.hold_again(sponsors, state).await,
+                    Err(rejection) => Ok(Err(rejection)),
+                }
+            }
         }
     }
 

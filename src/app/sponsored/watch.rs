@@ -2,6 +2,8 @@
 
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::amount::Amount;
+use ccd402_domain::tenant::TenantId;
+use chrono::{DateTime, Utc};
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
@@ -21,6 +23,13 @@ pub struct SponsorFunds {
 }
 
 impl Facilitator {
+    /// What a tenant may spend of fees in a day, if there is a limit, and what each has spent on this.
+    #[must_use]
+    pub fn budgets(&self, now: DateTime<Utc>) -> (Option<Amount>, Vec<(TenantId, Amount)>) {
+        let Some(sponsors) = &self.sponsors else { return (None, Vec::new()) };
+        (sponsors.options.budget_per_day, sponsors.book.spent_on(now.date_naive()))
+    }
+
     /// The sponsors' money as it is known.
     ///
     /// # Errors

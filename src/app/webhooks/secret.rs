@@ -14,8 +14,6 @@ use crate::ports::webhooks::SigningSecret;
 const PREFIX: &str = "whsec_";
 /// Keeps these secrets apart from whatever else is derived from the key.
 const PURPOSE: &[u8] = b"webhook";
-/// Keeps the fingerprint apart from secrets.
-const FINGERPRINT: &[u8] = b"fingerprint";
 
 /// The key of the installation.
 #[derive(Clone)]
@@ -28,6 +26,12 @@ impl SecretKey {
         Self(bytes)
     }
 
+    /// A key for another purpose: HMAC-SHA256 over its name.
+    #[must_use]
+    pub fn derived(&self, purpose: &[u8]) -> [u8; 32] {
+        self.mac(&[b"derived/", purpose])
+    }
+
     /// The secret of a webhook by its number: HMAC-SHA256 over purpose, id and number.
     #[must_use]
     pub fn secret(&self, webhook: WebhookId, number: u64) -> SigningSecret {
@@ -37,7 +41,7 @@ impl SecretKey {
     /// Tells this key from others without telling it.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
-        self.mac(&[FINGERPRINT])
+        self.derived(b"fingerprint")
     }
 
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {

@@ -42,18 +42,6 @@ pub(in crate::cli) struct Page {
 }
 
 impl Where {
-    /// For what is made beside the log: a database has no files there.
-    ///
-    /// # Errors
-    /// Where it is a database.
-    pub(in crate::cli) fn no_database(self) -> anyhow::Result<Self> {
-        ensure!(
-            self.database_url.is_none(),
-            "the files are beside a facilitator, not in the database: ask one that runs, with --url"
-        );
-        Ok(self)
-    }
-
     /// Opens it.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! Proves that replaying equals living: the log is folded again beside what is read, and all rows
 //! are compared.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,12 +9,12 @@ use ccd402_app::error::Error;
 use ccd402_app::ports::log::Position;
 use ccd402_app::ports::read_model::{Compared, ReadModelError, Unlike};
 use ccd402_app::reads::Reads;
-use ccd402_store::sled::{Options, SledLog};
-use ccd402_store::sqlite::SqliteReadModel;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::cli::events::source::{Where, log_dir, progress};
+use super::place::Place;
+use super::until_interrupted;
+use crate::cli::events::source::{Where, progress};
 use crate::cli::remote::{Lines, Server};
 use crate::output::Output;
 
@@ -47,10 +46,9 @@ struct Difference {
 }
 
 pub(super) async fn run(of: Where, output: Output) -> anyhow::Result<ExitCode> {
-    let of = of.no_database()?;
-    let found = match of.data_dir {
-        Some(dir) => at_rest(&dir).await?,
-        None => ask(&of.remote.server()?).await?,
+    let found = match Place::open(&of).await? {
+        Some(place) => place.run(Box::pin(look(&place))).await?,
+        None => until_interrupted(ask(&of.remote.server()?)).await?,
     };
     let Found { position, rows, different, differences } = found;
     if different == 0 {
@@ -75,20 +73,14 @@ pub(super) async fn run(of: Where, output: Output) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(1))
 }
 
-async fn at_rest(dir: &Path) -> anyhow::Result<Found> {
-    let log = SledLog::open(Options::new(log_dir(dir)?)).await?;
-    let model = SqliteReadModel::open(dir).await;
-    let reads = Arc::new(Reads::of(Arc::new(log.clone()), Arc::new(model.clone())).await?);
-    let compared = compare(&reads).await;
-    drop(reads);
-    model.close().await;
-    log.close().await;
-    match compared {
+async fn look(place: &Place) -> anyhow::Result<Found> {
+    let reads = Arc::new(Reads::of(place.log.port(), place.model.port()).await?);
+    match compare(&reads).await {
         Ok(compared) => Ok(Found::of(compared)),
         Err(Error::ReadModel(ReadModelError::Building)) => bail!(
             "there is no read model of this log in {} that could be compared: it is missing, \
              damaged, or of another version. `ccd402 replay` builds it",
-            dir.display()
+            place.name
         ),
         Err(error) => Err(error.into()),
     }

@@ -3,6 +3,7 @@
 
 mod diff;
 mod past;
+mod place;
 mod rebuild;
 
 use std::path::PathBuf;
@@ -18,9 +19,11 @@ use crate::shutdown;
 
 /// Build the read model again from the event log, or look at the past.
 ///
-/// Lists and statistics are read from a file that is made from the log. Without more words it is
-/// built again beside the one that is read, and put in its place: of a running facilitator (--url, by
-/// default the one on this machine), or in the data directory of one that is stopped (--data-dir).
+/// Lists and statistics are read from a file, or rows of a database, made from the log. Without more
+/// words they are built again beside those that are read, and put in their place: of a running
+/// facilitator (--url, by default the one on this machine), in the data directory of one that is
+/// stopped (--data-dir), or in a database on which none works (--database-url; --diff and --out go
+/// beside those that do).
 /// Ctrl-C is safe: what is half built is removed, and what was there stays. A facilitator that runs
 /// goes on building.
 ///
@@ -49,16 +52,20 @@ pub struct Args {
 /// Where the log cannot be read, or nothing can be built or compared.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let output = Output::from_flag(args.json);
-    let replaying = async {
-        match args.out {
-            Some(out) => past::run(args.of, args.until, out, output).await,
-            None if args.diff => diff::run(args.of, output).await,
-            None => rebuild::run(args.of, output).await,
+    match args.out {
+        Some(out) => {
+            let past = past::run(args.of, args.until, out, output);
+            until_interrupted(Box::pin(past)).await
         }
-    };
-    // What is dropped half built is removed.
+        None if args.diff => diff::run(args.of, output).await,
+        None => rebuild::run(args.of, output).await,
+    }
+}
+
+/// Runs something that removes what it has half built when it is dropped.
+async fn until_interrupted<R>(run: impl Future<Output = anyhow::Result<R>>) -> anyhow::Result<R> {
     tokio::select! {
-        ended = Box::pin(replaying) => ended,
+        ended = run => ended,
         () = shutdown::requested() => bail!("interrupted; what was half built is removed"),
     }
 }

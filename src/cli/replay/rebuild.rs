@@ -1,20 +1,17 @@
 //! Builds the read model again, beside the one that is read, and puts it in its place.
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
-use ccd402_app::ports::log::{EventLog as _, Position};
-use ccd402_app::ports::read_model::ReadModel as _;
+use ccd402_app::ports::log::Position;
 use ccd402_app::replay::Replay;
-use ccd402_store::sled::{Options, SledLog};
-use ccd402_store::sqlite::SqliteReadModel;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::cli::events::source::{Where, log_dir, progress};
+use super::place::Place;
+use super::until_interrupted;
+use crate::cli::events::source::{Where, progress};
 use crate::cli::remote::{Lines, Server};
 use crate::output::Output;
 
@@ -29,10 +26,9 @@ enum Step {
 
 pub(super) async fn run(of: Where, output: Output) -> anyhow::Result<ExitCode> {
     let begun_at = Instant::now();
-    let of = of.no_database()?;
-    let position = match of.data_dir {
-        Some(dir) => at_rest(&dir).await?,
-        None => ask(&of.remote.server()?).await?,
+    let position = match Place::open(&of).await? {
+        Some(place) => place.run_writing(Box::pin(build(&place))).await?,
+        None => until_interrupted(ask(&of.remote.server()?)).await?,
     };
     let seconds = begun_at.elapsed().as_secs_f64();
     output.print(
@@ -42,19 +38,16 @@ pub(super) async fn run(of: Where, output: Output) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn at_rest(dir: &Path) -> anyhow::Result<Position> {
-    let log = SledLog::open(Options::new(log_dir(dir)?)).await?;
-    let model = SqliteReadModel::open(dir).await;
-    let head = *log.head().borrow();
+async fn build(place: &Place) -> anyhow::Result<Position> {
+    let (log, model) = (place.log.port(), place.model.port());
+    let head = place.log.head();
     let bar = progress(head);
-    let mut replay = Replay::new(Arc::new(log.clone()), model.rebuild().await?);
+    let mut replay = Replay::new(log, model.rebuild().await?);
     while replay.step(head).await? {
         bar.set_position(replay.position());
     }
     replay.into_rows().swap_in().await?;
     bar.finish_and_clear();
-    model.close().await;
-    log.close().await;
     Ok(head)
 }
 

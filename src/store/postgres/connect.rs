@@ -69,7 +69,7 @@ pub(super) fn pool_to_migrate(options: &Options) -> Result<PgPool, Error> {
     Ok(pool.connect_lazy_with(parse(&options.url)?))
 }
 
-async fn set_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn set_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SETTINGS).execute(connection).await?;
     Ok(())
 }

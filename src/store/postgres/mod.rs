@@ -13,6 +13,7 @@ mod lease;
 mod number;
 mod open;
 mod read;
+mod read_model;
 mod rows;
 mod schema;
 mod secret;
@@ -54,6 +55,7 @@ use tokio::sync::{Notify, watch};
 
 use self::connect::retry;
 pub use self::lease::PostgresLeases;
+pub use self::read_model::PostgresReadModel;
 pub use self::schema::{Migrated, migrate};
 use self::status::Status;
 use crate::error::Error;

@@ -4,45 +4,62 @@
 //! The rows that are read are held by a connection of its own, which only reads: a snapshot, beside
 //! which they go on being written. Nothing is repaired here.
 
-use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{Position, Recorded};
-use ccd402_app::ports::read_model::{
-    Compared, Comparison, DIFFERENCES_MAX, Difference, ReadModelError as Error, Rows, Unlike,
-};
+use ccd402_app::ports::read_model::{Compared, Comparison, ReadModelError as Error, Rows};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
 
-use super::codec::{get, int, number};
+use super::codec::{get, number};
 use super::file::RowFile;
-use super::schema::{COLUMNS, RESOURCE_COLUMNS};
+use super::schema::{COLUMNS, RESOURCE_COLUMNS, TALLY_COLUMNS};
+use super::tallies::BEGUN_BY_ONE;
 use super::{Shared, failure, live};
-
-/// Rows that are read at a time.
-const PAGE: usize = 2_048;
+use crate::alike::{self, PAGE_ROWS, Pages, TextRow};
+use crate::flat::int;
 
 /// What is compared.
-static TABLES: LazyLock<[Table; 2]> = LazyLock::new(|| {
-    [Table::of("verifications", COLUMNS), Table::of("resources", RESOURCE_COLUMNS)]
+static TABLES: LazyLock<[Table; 3]> = LazyLock::new(|| {
+    let counts = Table::of("tallies", TALLY_COLUMNS, &AMOUNT);
+    [
+        Table::of("verifications", COLUMNS, &[]),
+        Table::of("resources", RESOURCE_COLUMNS, &[]),
+        Table { counts: true, ..counts },
+    ]
 });
+/// How events came together shows in the parts of an amount, and not in its sum.
+const AMOUNT: [(&str, &str); 2] = [
+    ("amount_billions", "(amount_billions + amount_rest / 1000000000)"),
+    ("amount_rest", "(amount_rest % 1000000000)"),
+];
 
 /// A table of rows that have a number.
 struct Table {
     columns: &'static [&'static str],
     /// Rows after a number, each as one text.
     rows: String,
+    /// Whether its rows are counts of others: a number is then that of an event and a place.
+    counts: bool,
 }
 
 impl Table {
-    fn of(name: &str, columns: &'static [&'static str]) -> Self {
+    fn of(
+        name: &str,
+        columns: &'static [&'static str],
+        written: &[(&'static str, &'static str)],
+    ) -> Self {
+        let value = |column: &&'static str| {
+            written.iter().find(|(name, _)| name == column).map_or(*column, |(_, value)| *value)
+        };
+        let values: Vec<_> = columns.iter().map(value).collect();
         let rows = format!(
             "SELECT number, json_array({}) FROM {name} WHERE number > ?1 ORDER BY number \
-             LIMIT {PAGE}",
-            columns.join(", ")
+             LIMIT {PAGE_ROWS}",
+            values.join(", ")
         );
-        Self { columns, rows }
+        Self { columns, rows, counts: false }
     }
 }
 
@@ -103,33 +120,18 @@ impl Comparison for Beside {
     }
 }
 
-/// A row's number, and all of it as one text.
-type TextRow = (Position, String);
-
-/// The rows of one side, a page at a time.
+/// One table of one side.
 struct Side<'a> {
     table: &'static Table,
     connection: &'a mut SqliteConnection,
-    page: std::vec::IntoIter<TextRow>,
-    last: Position,
 }
 
-impl<'a> Side<'a> {
-    fn of(table: &'static Table, connection: &'a mut SqliteConnection) -> Self {
-        Self { table, connection, page: Vec::new().into_iter(), last: 0 }
-    }
-
-    async fn next(&mut self) -> Result<Option<TextRow>, Error> {
-        if self.page.as_slice().is_empty() {
-            // Made of constants alone.
-            let query = sqlx::query(AssertSqlSafe(self.table.rows.as_str())).bind(int(self.last));
-            let found = query.fetch_all(&mut *self.connection).await.map_err(failure)?;
-            let page = found.iter().map(|row| Ok((number(row, 0)?, get(row, 1)?)));
-            self.page = page.collect::<Result<Vec<_>, Error>>()?.into_iter();
-        }
-        let next = self.page.next();
-        self.last = next.as_ref().map_or(self.last, |(number, _)| *number);
-        Ok(next)
+impl Pages for Side<'_> {
+    async fn page(&mut self, after: Position) -> Result<Vec<TextRow>, Error> {
+        // Made of constants alone.
+        let query = sqlx::query(AssertSqlSafe(self.table.rows.as_str())).bind(int(after));
+        let found = query.fetch_all(&mut *self.connection).await.map_err(failure)?;
+        found.iter().map(|row| Ok((number(row, 0)?, get(row, 1)?))).collect()
     }
 }
 
@@ -138,58 +140,36 @@ async fn compare(
     read: &mut SqliteConnection,
 ) -> Result<Compared, Error> {
     must_be_sound(read).await?;
-    let mut found = Compared { position: 0, rows: 0, different: 0, differences: Vec::new() };
+    let mut found = alike::nothing();
     for table in TABLES.iter() {
-        compare_tables(Side::of(table, made), Side::of(table, read), &mut found).await?;
+        if table.counts {
+            compare_counts(table, made, read, &mut found).await?;
+            continue;
+        }
+        let made = Side { table, connection: &mut *made };
+        let read = Side { table, connection: &mut *read };
+        alike::compare(table.columns, made, read, &mut found).await?;
     }
     Ok(found)
 }
 
-async fn compare_tables(
-    mut made: Side<'_>,
-    mut read: Side<'_>,
+/// Where rows differ their counts do: they are not told of again, nor counted among the rows.
+async fn compare_counts(
+    table: &'static Table,
+    made: &mut SqliteConnection,
+    read: &mut SqliteConnection,
     found: &mut Compared,
 ) -> Result<(), Error> {
-    let (mut ours, mut theirs) = (made.next().await?, read.next().await?);
-    loop {
-        let order = match (&ours, &theirs) {
-            (None, None) => return Ok(()),
-            (Some((made, _)), Some((read, _))) => made.cmp(read),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-        };
-        let (made_row, read_row) = match order {
-            Ordering::Less => (ours.take(), None),
-            Ordering::Greater => (None, theirs.take()),
-            Ordering::Equal => (ours.take(), theirs.take()),
-        };
-        if made_row.is_some() {
-            found.rows += 1;
-            ours = made.next().await?;
-        }
-        if read_row.is_some() {
-            theirs = read.next().await?;
-        }
-        if let Some(difference) = difference(made.table, made_row, read_row) {
-            found.different += 1;
-            if found.differences.len() < DIFFERENCES_MAX {
-                found.differences.push(difference);
-            }
-        }
+    if found.different > 0 {
+        return Ok(());
     }
-}
-
-/// How one row differs, of which at least one side is there.
-fn difference(table: &Table, made: Option<TextRow>, read: Option<TextRow>) -> Option<Difference> {
-    let (number, what) = match (made, read) {
-        (Some((number, made)), Some((_, read))) if made != read => {
-            (number, changed(table.columns, &made, &read))
-        }
-        (Some((number, _)), None) => (number, Unlike::Missing),
-        (None, Some((number, _))) => (number, Unlike::Surplus),
-        (Some(_), Some(_)) | (None, None) => return None,
-    };
-    Some(Difference { number, what })
+    let (made, read) = (Side { table, connection: made }, Side { table, connection: read });
+    let mut counts = alike::nothing();
+    alike::compare(table.columns, made, read, &mut counts).await?;
+    found.different = counts.different;
+    found.differences = counts.differences;
+    found.differences.iter_mut().for_each(|one| one.number /= BEGUN_BY_ONE);
+    Ok(())
 }
 
 /// Lists are read by indexes: those must say what the rows say.
@@ -199,12 +179,4 @@ async fn must_be_sound(read: &mut SqliteConnection) -> Result<(), Error> {
         "ok" => Ok(()),
         found => Err(Error::Damaged(found.to_owned())),
     }
-}
-
-/// The columns in which two rows differ.
-fn changed(columns: &[&str], made: &str, read: &str) -> Unlike {
-    let values = |row| serde_json::from_str::<Vec<serde_json::Value>>(row).unwrap_or_default();
-    let (made, read) = (values(made), values(read));
-    let differs = |at: &usize| made.get(*at) != read.get(*at);
-    Unlike::Changed((0..columns.len()).filter(differs).map(|at| columns[at].to_owned()).collect())
 }

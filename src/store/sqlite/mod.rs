@@ -4,6 +4,7 @@
 //! A file that is missing, damaged or of another version is not repaired: it is built again beside
 //! what is there and swapped in. Nothing is decided by what stands here.
 
+mod archive;
 mod codec;
 mod compare;
 mod file;
@@ -13,6 +14,7 @@ mod live;
 mod resources;
 mod schema;
 mod stats;
+mod tallies;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -22,13 +24,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ccd402_app::ports::log::{Position, Recorded};
+use ccd402_app::ports::overview::{Asked, Overview};
 use ccd402_app::ports::read_model::{
     Checkpoint, Comparison, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild, Rows,
-    Shelf, Stats, Step,
+    Shelf, Stats, Step, Table,
 };
 use ccd402_app::projections::VERSION;
+use ccd402_domain::account::AccountAddress;
 use tokio::sync::{RwLock, watch};
 
+pub use self::archive::SqliteArchive;
 use self::compare::Beside;
 pub use self::file::{RowFile, remove};
 use self::files::Files;
@@ -169,6 +174,22 @@ impl ReadModel for SqliteReadModel {
     async fn stats(&self, filter: &Filter, step: Step) -> Result<Stats, Error> {
         let counted = match &*self.shared.live.read().await {
             Some(live) => stats::stats(live, filter, step).await,
+            None => Err(Error::Building),
+        };
+        self.shared.judge(counted).await
+    }
+
+    async fn overview(&self, asked: &Asked) -> Result<Overview, Error> {
+        let told = match &*self.shared.live.read().await {
+            Some(live) => tallies::overview(live, asked).await,
+            None => Err(Error::Building),
+        };
+        self.shared.judge(told).await
+    }
+
+    async fn payers(&self, filter: &Filter) -> Result<Table<AccountAddress>, Error> {
+        let counted = match &*self.shared.live.read().await {
+            Some(live) => stats::payers(live, filter).await,
             None => Err(Error::Building),
         };
         self.shared.judge(counted).await

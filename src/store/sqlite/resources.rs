@@ -13,10 +13,11 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::codec::{Values, get, int, nanos, number, parse, time};
+use super::codec::{Values, get, number, parse};
 use super::failure;
 use super::live::Live;
 use super::schema::RESOURCE_COLUMNS;
+use crate::flat::{int, nanos, time};
 
 /// Writes what events do to the list.
 pub(super) async fn write(

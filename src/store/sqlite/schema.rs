@@ -52,6 +52,22 @@ pub(super) const TABLES: &[&str] = &[
        id TEXT PRIMARY KEY,\n  \
        candidate TEXT NOT NULL\n\
      ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE tallies (\n  \
+       tenant TEXT NOT NULL,\n  \
+       width INTEGER NOT NULL,\n  \
+       begins INTEGER NOT NULL,\n  \
+       network TEXT NOT NULL,\n  \
+       asset TEXT NOT NULL,\n  \
+       status TEXT NOT NULL,\n  \
+       code TEXT NOT NULL,\n  \
+       took_ms INTEGER NOT NULL,\n  \
+       number INTEGER NOT NULL,\n  \
+       spelled TEXT NOT NULL,\n  \
+       count INTEGER NOT NULL,\n  \
+       amount_billions INTEGER NOT NULL,\n  \
+       amount_rest INTEGER NOT NULL,\n  \
+       PRIMARY KEY (tenant, width, begins, network, asset, status, code, took_ms)\n\
+     ) STRICT, WITHOUT ROWID",
     "CREATE VIEW readable AS SELECT number, id, tenant, status, code, detail, network, \
      transaction_hash, payer, pay_to, asset, \
      ltrim(printf('%d%09d', amount_billions, amount_rest), '0') AS amount, method, url, \
@@ -67,6 +83,7 @@ pub(super) const TABLES: &[&str] = &[
 pub(super) const KEYS: &[&str] = &[
     "CREATE UNIQUE INDEX by_id ON verifications (id)",
     "CREATE INDEX resources_of ON resources (tenant, number)",
+    "CREATE UNIQUE INDEX tallies_by_number ON tallies (number)",
 ];
 
 /// The indexes of lists. Each ends in the order of lists, and so in the row's number; they are made
@@ -75,6 +92,8 @@ pub(super) const INDEXES: &[&str] = &[
     "CREATE INDEX by_time ON verifications (requested_at)",
     "CREATE INDEX by_tenant ON verifications (tenant, requested_at)",
     "CREATE INDEX by_status ON verifications (status, requested_at)",
+    "CREATE INDEX by_tenant_status ON verifications (tenant, status, requested_at)",
+    "CREATE INDEX by_asset ON verifications (asset, requested_at)",
     "CREATE INDEX by_payer ON verifications (payer, requested_at)",
     "CREATE INDEX by_pay_to ON verifications (pay_to, requested_at)",
     "CREATE INDEX by_url ON verifications (url, requested_at)",
@@ -121,6 +140,23 @@ pub(super) const RESOURCE_COLUMNS: &[&str] = &[
     "mime_type",
     "max_timeout_seconds",
     "terms",
+];
+
+/// The columns of a count: what is counted together, and what it comes to.
+pub(super) const TALLY_COLUMNS: &[&str] = &[
+    "tenant",
+    "width",
+    "begins",
+    "network",
+    "asset",
+    "status",
+    "code",
+    "took_ms",
+    "number",
+    "spelled",
+    "count",
+    "amount_billions",
+    "amount_rest",
 ];
 
 /// Everything that a whole file holds, as SQLite lists it.

@@ -4,15 +4,18 @@
 //! beyond its integers, which takes half a thousand million of the largest amounts.
 
 use ccd402_app::ports::read_model::{
-    Filter, Finality, GROUPS_MAX, ReadModelError as Error, Stats, Status, Step, Table, Tally,
+    Filter, Finality, GROUPS_MAX, Percentiles, ReadModelError as Error, Stats, Status, Step, Table,
+    Tally,
 };
+use ccd402_domain::account::AccountAddress;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::codec::{BILLION, get, number, parse, status, time};
+use super::codec::{get, number, parse, status};
 use super::failure;
 use super::list::push_filter;
 use super::live::{Live, View};
+use crate::flat::{BILLION, time};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// What each tally begins with; the key, if there is one, is the seventh column. Assets are spelled
@@ -37,6 +40,12 @@ pub(super) async fn stats(live: &Live, filter: &Filter, step: Step) -> Result<St
     let finality = finality(&mut view, filter).await?;
     let as_of = view.as_of;
     Ok(Stats { as_of, totals, by_pay_to, by_resource, by_time, refusals, finality })
+}
+
+/// Rows by who paid.
+pub(super) async fn payers(live: &Live, filter: &Filter) -> Result<Table<AccountAddress>, Error> {
+    let mut view = live.view().await?;
+    tallies(&mut view, filter, Some(("payer", LARGEST)), |row| parse(row, 6)).await
 }
 
 const LARGEST: &str = "4 DESC, 7, 1, 2, 3";
@@ -102,22 +111,7 @@ async fn finality(view: &mut View, filter: &Filter) -> Result<Finality, Error> {
     query.push(" GROUP BY 1 ORDER BY 1");
     let found = fetch(view, query).await?;
     let took = found.iter().map(|row| Ok((number(row, 0)?, number(row, 1)?)));
-    Ok(percentiles(&took.collect::<Result<Vec<_>, Error>>()?))
-}
-
-/// By the nearest rank, over times and how often each was taken, shortest first.
-fn percentiles(took: &[(u64, u64)]) -> Finality {
-    let count = took.iter().map(|(_, times)| times).sum();
-    let at = |percent: u64| {
-        let rank = u128::from(count) * u128::from(percent);
-        let mut passed = 0_u128;
-        let reached = took.iter().find(|(_, times)| {
-            passed += u128::from(*times) * 100;
-            passed >= rank
-        });
-        reached.map_or(0, |(ms, _)| *ms)
-    };
-    Finality { count, p50_ms: at(50), p90_ms: at(90), p99_ms: at(99) }
+    Ok(Percentiles::of(&took.collect::<Result<Vec<_>, Error>>()?).into())
 }
 
 async fn fetch(view: &mut View, mut query: QueryBuilder<Sqlite>) -> Result<Vec<SqliteRow>, Error> {
@@ -130,6 +124,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_nearest_rank() {
+        let percentiles = |took: &[(u64, u64)]| Finality::from(Percentiles::of(took));
         assert_eq!(percentiles(&[]), Finality::default());
         let one = Finality { count: 1, p50_ms: 7, p90_ms: 7, p99_ms: 7 };
         assert_eq!(percentiles(&[(7, 1)]), one);

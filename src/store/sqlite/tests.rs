@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ccd402_app::contract::sample::{requested, time, verification};
 use ccd402_app::ports::log::{Recorded, StreamId};
-use ccd402_app::ports::read_model::{Filter, ReadModel, ReadModelError};
+use ccd402_app::ports::read_model::{Difference, Filter, ReadModel, ReadModelError, Unlike};
 use ccd402_app::projections::VERSION;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -175,4 +175,19 @@ async fn execute(dir: &TempDir, statement: &'static str) {
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::raw_sql(statement).execute(&pool).await.unwrap();
     pool.close().await;
+}
+
+#[tokio::test]
+async fn a_count_that_is_wrong_is_told_by_the_event_that_began_it() {
+    let dir = of_three().await;
+    execute(&dir, "UPDATE tallies SET count = count + 1 WHERE number = 8 * 1 + 1").await;
+    let model = SqliteReadModel::open(dir.path()).await;
+    let mut comparison = model.compare().await.unwrap();
+    comparison.apply(&[event(1), event(2), event(3)]).await.unwrap();
+    comparison.hold().await.unwrap();
+    let found = comparison.end().await.unwrap();
+    assert_eq!((found.rows, found.different), (3, 1));
+    let what = Unlike::Changed(vec!["count".to_owned()]);
+    assert_eq!(found.differences, [Difference { number: 1, what }]);
+    model.close().await;
 }

@@ -12,14 +12,15 @@ use ccd402_app::projections::verifications::Changes;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::codec::{Values, int};
+use super::codec::Values;
 use super::failure;
-use super::resources as listed;
 use super::schema::COLUMNS;
+use super::{resources as listed, tallies};
+use crate::flat::int;
 
 /// Rows of one statement: as many as are left of the largest, then of the next. Few texts, so that
 /// each is prepared once.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+pub(super) const CHUNKS: [usize; 3] = [64, 8, 1];
 /// Parameters of a change.
 const PATCH_COLUMNS: usize = 13;
 
@@ -52,7 +53,7 @@ static UPDATES: LazyLock<Vec<String>> = LazyLock::new(|| {
     CHUNKS.into_iter().map(update).collect()
 });
 
-fn tuples(columns: usize, rows: usize) -> String {
+pub(super) fn tuples(columns: usize, rows: usize) -> String {
     let tuple = format!("({})", vec!["?"; columns].join(", "));
     vec![tuple; rows].join(", ")
 }
@@ -80,6 +81,7 @@ pub(super) async fn apply(
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
     write_changes(&mut transaction, &changes).await?;
     listed::write(&mut transaction, resources::Changes::of(events)).await?;
+    tallies::write(&mut transaction, events).await?;
     sqlx::query("UPDATE checkpoint SET position = ?1, event = ?2")
         .bind(int(next.position))
         .bind(next.event.to_string())
@@ -110,7 +112,7 @@ async fn write_changes(connection: &mut SqliteConnection, changes: &Changes) -> 
 }
 
 /// The first rows of what is left that one statement takes, and that statement.
-fn next_chunk<'a, T>(
+pub(super) fn next_chunk<'a, T>(
     rest: &'a [T],
     statements: &'static [String],
 ) -> Option<(&'a [T], &'static str)> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use wire::{exchange, status_of};
+pub(crate) use wire::{exchange, status_of};
 
 /// Requests that differ in their transaction hashes alone.
 pub(crate) struct Template {

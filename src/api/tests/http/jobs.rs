@@ -1,7 +1,10 @@
 //! The job queue by HTTP: seen, retried and dropped by operators alone.
 
 use ccd402_app::contract::queue::job;
+use ccd402_app::ports::log::{EventLog as _, StreamId};
 use ccd402_app::ports::queue::{Job, JobQueue as _};
+use ccd402_domain::event::Event;
+use ccd402_domain::operator::{Action, OperatorActed};
 use ccd402_workers::queue::{Settled, Worked as _, Worker};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -60,6 +63,19 @@ async fn a_dead_letter_is_seen_retried_and_dropped() {
     let (status, problem) = answer(delete()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("job_not_found")));
     assert_eq!(ids(&listed(&api, "").await), [job(2).id().to_string()]);
+
+    // Who wanted it is in the log, and nothing of what was refused.
+    let events = api.log.read_stream(&StreamId::operators(), 0).await.unwrap();
+    let (job_id, what) = (job(1).id().0, job(1).to_string());
+    let actions: Vec<_> = events
+        .into_iter()
+        .map(|recorded| match recorded.event {
+            Event::OperatorActed(OperatorActed { by, action, .. }) => (by, action),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let retry = Action::RetryJob { job: job_id, what: what.clone() };
+    assert_eq!(actions, [(None, retry), (None, Action::DropJob { job: job_id, what })]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

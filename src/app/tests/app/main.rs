@@ -10,6 +10,7 @@ mod follow;
 mod identity;
 mod keys;
 mod node;
+mod past;
 mod reconcile;
 mod settle;
 mod sponsored;

@@ -314,3 +314,31 @@ async fn what_nobody_settles_expires() {
     assert_eq!(desk.sponsors.sent().len(), 0);
     assert_eq!(desk.facilitator.sponsor_funds().await.unwrap()[0].promised, Amount::from_units(0));
 }
+
+#[tokio::test]
+async fn a_signature_is_checked_once_until_its_account_changes() {
+    let mut desk = Desk::new().await;
+    let payment = desk.payment(account(1), 1);
+    for _ in 0..3 {
+        desk.verify(&payment).await.unwrap();
+    }
+    assert_eq!(desk.sponsors.checks(), 1);
+    let forged = payment.clone().forged();
+    assert_eq!(desk.verify(&forged).await, Err(ReasonCode::InvalidSenderSignature));
+    assert_eq!(desk.sponsors.checks(), 2, "the same transaction by another signature");
+    desk.verify(&payment).await.unwrap();
+    assert_eq!(desk.sponsors.checks(), 2);
+
+    // Another payment of the account makes it another account, and the check is made anew.
+    let other = desk.payment(account(1), 2);
+    desk.settle(&payment, NO_WAIT).await.unwrap_err();
+    desk.finalize(&[&payment]).await;
+    desk.verify(&other).await.unwrap();
+    let checks = desk.sponsors.checks();
+    desk.verify(&other).await.unwrap();
+    assert_eq!(desk.sponsors.checks(), checks);
+    desk.sponsors.rekey(account(1));
+    assert_eq!(desk.verify(&other).await, Err(ReasonCode::InvalidSenderSignature));
+    assert_eq!(desk.settle(&other, NO_WAIT).await, Err(ReasonCode::InvalidSenderSignature));
+    assert_eq!(desk.sponsors.sent().len(), 1);
+}

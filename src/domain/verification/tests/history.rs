@@ -78,6 +78,8 @@ fn every_event_reads_back_from_its_json() {
     ];
     let events = events.into_iter().chain(crate::webhook::tests::examples());
     let events: Vec<Event> = events.chain(crate::key::tests::examples()).collect();
+    let operated = crate::operator::examples().into_iter().take(1);
+    let events: Vec<Event> = events.into_iter().chain(operated).collect();
     let names: Vec<_> = events.iter().map(Event::name).collect();
     assert_eq!(names, Event::NAMES, "every type has its example");
     for event in events {
