@@ -5,16 +5,18 @@
 #   ops/check.sh STEP...  only these steps, as listed in STEPS below
 #
 # It needs Rust, a C compiler, make, Python, Node and the package registries, and installs what else
-# the steps need: cargo-deny, schemathesis and promtool into target/tools, npm packages beside their
-# tests.
+# the steps need: cargo-deny, schemathesis, promtool and validators of manifests into target/tools, npm
+# packages beside their tests.
 # What a step cannot have on this machine it names as skipped, and never as passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(lock files alerts fmt deny clippy test doctest rustdoc schemas power_loss openapi
-    conformance)
+STEPS=(lock files scale alerts manifests fmt deny clippy test doctest rustdoc schemas power_loss
+    openapi conformance)
 CARGO_DENY_VERSION=0.20.2
 SCHEMATHESIS_VERSION=4.32.5
+KUBERNETES_VALIDATE_VERSION=1.37.0 # with the schemas of Kubernetes of this version
+CHECK_JSONSCHEMA_VERSION=0.39.0    # with Compose's schema
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 BINARY=$TARGET/debug/ccd402
 SKIPPED=77 # exit code of a step that could not run here
@@ -67,6 +69,13 @@ step_files() {
     return "$bad"
 }
 
+# The calculation of ops/internet-scale.md is right where its tests look, and is what the page shows.
+step_scale() {
+    python3 -m doctest ops/scale.py
+    diff <(sed -n '/^```text$/,/^```$/{//!p}' ops/internet-scale.md) <(ops/scale.py) ||
+        { echo "ops/internet-scale.md shows another table than ops/scale.py prints"; return 1; }
+}
+
 # Metrics of source, texts, alerts and board agree; the alerts fire when they should, and only then.
 step_alerts() {
     python3 ops/check_metrics.py
@@ -93,6 +102,44 @@ find_promtool() (
     fi
     [[ -x $home/usr/bin/promtool ]] && echo "$home/usr/bin/promtool"
 )
+
+# Manifests, compose files and units are what their readers take: by schemas and tools, as nothing of
+# it can be run here.
+step_manifests() {
+    local venv="$TARGET/tools/manifests" units file bad=0
+    if command -v systemd-analyze >/dev/null; then
+        units=$(mktemp -d)
+        for file in ops/systemd/*.service; do
+            # A program that is here, and a name for a template.
+            sed 's#/usr/local/bin/ccd402#/bin/true#' "$file" \
+                >"$units/$(basename "${file/@./@1.}")"
+        done
+        # What it does not know it only tells; of the machine's own units it may tell, too.
+        { systemd-analyze verify --man=no "$units"/*.service 2>&1 || true; } |
+            grep -F ccd402- && bad=1
+        rm -rf "$units"
+    else
+        echo "no systemd-analyze here: units are not checked"
+    fi
+    python3 -m venv "$venv" || skip "manifests are checked by Python packages"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check \
+        "kubernetes-validate==$KUBERNETES_VALIDATE_VERSION" \
+        "check-jsonschema==$CHECK_JSONSCHEMA_VERSION"
+    "$venv/bin/check-jsonschema" --builtin-schema vendor.compose-spec ops/container/*.yml || bad=1
+    for file in ops/kubernetes/*.yaml; do
+        [[ $file == */kustomization.yaml ]] ||
+            "$venv/bin/kubernetes-validate" --strict --quiet "$file" || bad=1
+    done
+    if command -v kubectl >/dev/null; then
+        file=$(mktemp --suffix=.yaml)
+        kubectl kustomize ops/kubernetes >"$file" &&
+            "$venv/bin/kubernetes-validate" --strict --quiet "$file" || bad=1
+        rm -f "$file"
+    else
+        echo "no kubectl here: manifests are checked one by one, not as they are put together"
+    fi
+    return "$bad"
+}
 
 step_fmt() {
     cargo fmt --all --check -- --color never
