@@ -98,7 +98,10 @@ impl Dispatcher {
         let filled = self.insist(0, || self.queue.checkpoint(FILLED)).await;
         let noted = self.insist(0, || self.queue.checkpoint(CHECKPOINT)).await;
         match (filled, noted) {
-            (Some(_), Some(noted)) => Ok(Read { reached: noted, noted }),
+            // A log that ends before was restored from a backup.
+            (Some(_), Some(noted)) if noted <= *self.facilitator.log().head().borrow() => {
+                Ok(Read { reached: noted, noted })
+            }
             _ => self.refill().await,
         }
     }

@@ -90,6 +90,7 @@ fn describe() {
     describe_gauge!("ccd402_log_position", "Position of the newest event");
     describe_gauge!("ccd402_follower_height", "Height of the newest block that was followed");
     describe_gauge!("ccd402_follower_lag_seconds", "Age of that block");
+    describe_gauge!("ccd402_lease_held", "1 where this process holds the lease, else 0");
     describe_gauge!("ccd402_projection_lag_events", "Events that the read model is behind");
     describe_gauge!("ccd402_jobs_waiting", "Jobs that wait or run");
     describe_gauge!("ccd402_jobs_dead", "Jobs that failed for good");

@@ -33,6 +33,10 @@ const NAME_TAKEN: Duration = Duration::from_secs(3_600);
 /// Where it is noted how far the log was read.
 const CHECKPOINTS: &str = "ccd402:checkpoints";
 
+/// Notes how far, and what was noted. It counts for as long as the server runs: what a server has
+/// after a restart, or another after a failover, may lack jobs though the note is there.
+const NOTE: &str = include_str!("lua/note.lua");
+const NOTED: &str = include_str!("lua/noted.lua");
 /// Says that a worker lives, and takes back the jobs of those that are gone.
 const BEAT: &str = include_str!("lua/beat.lua");
 /// Scripts over the keys of one job, in the order of [`on_job`].
@@ -250,11 +254,16 @@ impl JobQueue for RedisQueue {
     }
 
     async fn checkpoint(&self, name: &str) -> Result<Option<Position>, QueueError> {
-        self.redis.clone().hget(CHECKPOINTS, name).await.map_err(unavailable)
+        let script = Script::new(NOTED);
+        let mut noted = script.key(CHECKPOINTS);
+        noted.arg(name).invoke_async(&mut self.redis.clone()).await.map_err(unavailable)
     }
 
     async fn set_checkpoint(&self, name: &str, position: Position) -> Result<(), QueueError> {
-        self.redis.clone().hset(CHECKPOINTS, name, position).await.map_err(unavailable)
+        let script = Script::new(NOTE);
+        let mut note = script.key(CHECKPOINTS);
+        let note = note.arg(name).arg(position);
+        note.invoke_async(&mut self.redis.clone()).await.map_err(unavailable)
     }
 }
 

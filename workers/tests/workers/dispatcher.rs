@@ -11,7 +11,7 @@ use ccd402_app::ports::queue::{Job, JobKind, JobStatus};
 use ccd402_domain::ids::VerificationId;
 use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
-use ccd402_workers::dispatcher::{Dispatcher, Options};
+use ccd402_workers::dispatcher::{CHECKPOINT, Dispatcher, FILLED, Options};
 use ccd402_workers::error::Error;
 use ccd402_workers::jobs::check_identity::CheckIdentity;
 use ccd402_workers::jobs::expire::Expire;
@@ -205,6 +205,10 @@ async fn tables_that_were_emptied_are_filled_again() {
 async fn a_full_queue_holds_jobs_back_and_loses_none() {
     let mut works = Works::begin(Kit::sqlite().await).await;
     works.dispatch(works.kit.bounded(4));
+    until("a dispatcher that has begun", || async {
+        works.kit.queue.checkpoint(CHECKPOINT).await.unwrap()
+    })
+    .await;
     let mut ids = Vec::new();
     for number in 0..30 {
         ids.push(works.bench.submit(&Handed::by(number).proven()).await);
@@ -241,4 +245,20 @@ async fn submissions_are_turned_away_while_nobody_keeps_up() {
     assert!(matches!(batch, Err(AppError::Overloaded)), "{batch:?}");
     bench.facilitator.report_undispatched(0);
     bench.submit(&Handed::by(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_beyond_the_log_is_of_another_log() {
+    let mut works = Works::begin(Kit::sqlite().await).await;
+    let handed = Handed::by(1).proven();
+    let id = works.bench.submit(&handed).await;
+    for name in [CHECKPOINT, FILLED] {
+        works.kit.queue.set_checkpoint(name, 1_000).await.unwrap();
+    }
+    works.dispatch(works.kit.queue.clone());
+    works.run();
+    let paid = block(91, &[&handed]);
+    works.bench.facilitator.follow(&paid, Some(block_ref(90))).await.unwrap();
+    assert_eq!(works.outcome(id).await, Ok(()));
+    works.stop().await;
 }

@@ -183,3 +183,23 @@ async fn a_broken_file_is_moved_aside() {
     let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.map(|name| name.into_string().unwrap()).any(|name| name.contains("broken")));
 }
+
+/// A server that came back with old data, or another that took over, may lack jobs.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_run_of_redis_was_told_does_not_count() {
+    const NOTES: &str = "ccd402:checkpoints";
+    let kit = Kit::redis().await;
+    let Store::Redis(_, server) = &kit.store else { unreachable!("it is Redis") };
+    kit.queue.set_checkpoint("log", 7).await.unwrap();
+    assert_eq!(kit.queue.checkpoint("log").await, Ok(Some(7)));
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let noted: String = redis.hget(NOTES, "log").await.unwrap();
+    let (_, run) = noted.split_once(' ').unwrap();
+    for other in ["7".to_owned(), format!("7 {}", run.to_uppercase()), format!("x {run}")] {
+        let _: () = redis.hset(NOTES, "log", &other).await.unwrap();
+        assert_eq!(kit.queue.checkpoint("log").await, Ok(None), "{other}");
+    }
+    let _: () = redis.hset(NOTES, "log", noted).await.unwrap();
+    assert_eq!(kit.queue.checkpoint("log").await, Ok(Some(7)));
+}
