@@ -129,6 +129,8 @@ test('another tenant sees none of it', async () => {
     for (const path of [`/verifications/${confirmed}`, `/verifications/${confirmed}/live`, '/verifications?tenant=default']) {
         assert.equal((await page.open(path)).status(), 404, path);
     }
+    const { position } = (await dev.api(`/v1/verifications/${confirmed}/events`)).events[0];
+    assert.equal((await page.open(`/past/${position}/verifications/${confirmed}`)).status(), 404, 'nor of the past');
     for (const path of ['/operations', '/operations/live']) {
         assert.equal((await page.open(path)).status(), 403, path);
     }
