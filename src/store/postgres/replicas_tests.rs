@@ -105,9 +105,10 @@ async fn a_reader_misses_nothing_of_many_writers() {
         let stream = StreamId::answer(cause(writer));
         tokio::spawn(async move {
             let mut version = 0;
-            // From one event at a time to as many as there are writers.
+            // From one event at a time to as many as there are writers; of a million, more.
+            let step = (1 + writer) * all.div_ceil(64_000);
             while version < each {
-                let count = (1 + writer).min(each - version);
+                let count = step.min(each - version);
                 let events = (version..version + count).map(followed).collect();
                 log.append(vec![append_to(stream.clone(), version, events)]).await.unwrap();
                 version += count;
