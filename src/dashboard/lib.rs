@@ -66,6 +66,8 @@ pub fn router(parts: Parts, options: Options) -> Router {
         .route("/assets/{file}", get(assets::file))
         .fallback(async || Fault::NotFound);
     Router::new()
+        // People end addresses with a slash.
+        .route("/dashboard/", get(overview::overview))
         .nest("/dashboard", pages)
         .layer(middleware::from_fn_with_state(Arc::clone(&dashboard), guard::guard))
         .with_state(dashboard)

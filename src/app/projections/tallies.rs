@@ -172,11 +172,12 @@ pub fn changes(events: &[Recorded], mut known: HashMap<VerificationId, Facts>) -
         add(&mut changes, facts, (Status::Pending, None, None), (recorded.position, -1));
         add(&mut changes, facts, decided, (recorded.position, 1));
     }
-    changes
+    widened(&changes)
 }
 
 type Standing = (Status, Option<ReasonCode>, Option<u64>);
 
+/// Counts a verification of its tenant in its minute; the wider counts are made of these.
 fn add(
     changes: &mut Changes,
     facts: &Facts,
@@ -184,28 +185,42 @@ fn add(
     (position, count): (Position, i64),
 ) {
     let amount = i128::from(facts.amount.units()) * i128::from(count);
-    for tenant in [None, Some(facts.tenant.clone())] {
-        for width in Width::ALL {
-            let group = Group {
-                tenant: tenant.clone(),
-                width,
-                begins: width.begin_of(facts.requested_at),
-                network: facts.network.clone(),
-                asset: facts.asset.to_string().to_ascii_lowercase(),
-                status,
-                code,
-                took_ms,
-            };
-            let change = changes.entry(group).or_insert_with(|| Change {
-                first: position,
-                spelled: facts.asset.clone(),
-                count: 0,
-                amount: 0,
-            });
-            change.count += count;
-            change.amount += amount;
+    let group = Group {
+        tenant: Some(facts.tenant.clone()),
+        width: Width::Minute,
+        begins: Width::Minute.begin_of(facts.requested_at),
+        network: facts.network.clone(),
+        asset: facts.asset.to_string().to_ascii_lowercase(),
+        status,
+        code,
+        took_ms,
+    };
+    let begun = || Change { first: position, spelled: facts.asset.clone(), count: 0, amount: 0 };
+    let change = changes.entry(group).or_insert_with(begun);
+    change.count += count;
+    change.amount += amount;
+}
+
+/// The same, of everybody as well, and in every width. What begins a count is its first event.
+fn widened(minutes: &Changes) -> Changes {
+    let mut changes = Changes::new();
+    for (minute, change) in minutes {
+        for tenant in [None, minute.tenant.clone()] {
+            for width in Width::ALL {
+                let begins = width.begin_of(minute.begins);
+                let group = Group { tenant: tenant.clone(), width, begins, ..minute.clone() };
+                let begun = || Change { count: 0, amount: 0, ..change.clone() };
+                let wide = changes.entry(group).or_insert_with(begun);
+                if change.first < wide.first {
+                    wide.first = change.first;
+                    wide.spelled = change.spelled.clone();
+                }
+                wide.count += change.count;
+                wide.amount += change.amount;
+            }
         }
     }
+    changes
 }
 
 /// The longest of the times that are told as one: they differ in what follows their first bits.
