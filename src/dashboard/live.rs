@@ -150,6 +150,8 @@ impl Page {
                     return Some((Ok(message(&text)), Some(self)));
                 }
             }
+            // What did not change is looked at half as often.
+            self.next_at += self.dashboard.options.live_every;
             if Instant::now() >= silent_until {
                 return Some((Ok(Bytes::from_static(b": alive\n\n")), Some(self)));
             }
