@@ -19,6 +19,7 @@ pub mod replay;
 pub mod schemas;
 pub mod serve;
 pub mod simchain;
+pub mod top;
 pub mod wallet;
 pub mod webhooks;
 pub mod work;
@@ -57,6 +58,7 @@ enum Command {
     Replay(Box<replay::Args>),
     Schemas(schemas::Args),
     Simchain(simchain::Args),
+    Top(Box<top::Args>),
     Wallet(wallet::Args),
     Webhooks(Box<webhooks::Args>),
     Serve(Box<serve::Args>),
@@ -84,6 +86,8 @@ impl Command {
             | Self::Schemas(_)
             | Self::Wallet(_)
             | Self::Webhooks(_) => "warn",
+            // A line of the log would spoil the picture, which says itself what is wrong.
+            Self::Top(_) => "off",
         }
     }
 
@@ -104,6 +108,7 @@ impl Command {
             Self::Replay(args) => replay::run(*args).await,
             Self::Schemas(args) => schemas::run(args),
             Self::Simchain(args) => simchain::run(args).await,
+            Self::Top(args) => top::run(*args).await,
             Self::Wallet(args) => wallet::run(args).await,
             Self::Webhooks(args) => webhooks::run(*args).await,
             Self::Serve(args) => serve::run(*args).await,

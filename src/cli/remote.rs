@@ -5,15 +5,19 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::config::serve::LISTEN_DEFAULT;
 
 /// How long connecting may take, and how long a server may say nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one message of a stream may be: events are smaller.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// For what is asked without a body.
 pub const NO_BODY: Option<&()> = None;
@@ -41,6 +45,33 @@ pub struct Server {
 pub struct Lines {
     response: Response,
     text: Vec<u8>,
+}
+
+/// Server-sent events, while they come.
+pub struct Messages {
+    response: Response,
+    text: Vec<u8>,
+}
+
+/// One of them: as far as it says so, where it stands and what it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Message {
+    /// For taking up the stream after it.
+    pub id: Option<String>,
+    /// JSON, mostly.
+    pub data: Option<String>,
+}
+
+/// A facilitator has refused.
+#[derive(Debug, Error)]
+#[error("{base} refuses: {detail} ({code})")]
+pub struct Refused {
+    /// Of its answer.
+    pub status: StatusCode,
+    /// Why, for programs.
+    pub code: String,
+    base: String,
+    detail: String,
 }
 
 /// What a facilitator says where it refuses.
@@ -85,6 +116,40 @@ impl Lines {
     }
 }
 
+impl From<Response> for Messages {
+    fn from(response: Response) -> Self {
+        Self { response, text: Vec::new() }
+    }
+}
+
+impl Messages {
+    /// The next message; none at the end.
+    ///
+    /// # Errors
+    /// Where the stream breaks off, or a message is no text or far too long.
+    pub async fn next(&mut self) -> anyhow::Result<Option<Message>> {
+        loop {
+            if let Some(end) = self.text.windows(2).position(|two| two == b"\n\n") {
+                let message: Vec<u8> = self.text.drain(..end + 2).collect();
+                return Ok(Some(Message::read(std::str::from_utf8(&message)?)));
+            }
+            ensure!(self.text.len() <= MESSAGE_BYTES_MAX, "a message of the stream has no end");
+            match self.response.chunk().await.context("the stream broke off")? {
+                Some(chunk) => self.text.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Message {
+    fn read(text: &str) -> Self {
+        let field = |name| text.lines().find_map(|line: &str| line.strip_prefix(name));
+        let [id, data] = ["id: ", "data: "].map(|name| field(name).map(str::to_owned));
+        Self { id, data }
+    }
+}
+
 impl Server {
     /// The facilitator at a URL, or the one on this machine; nothing is sent yet.
     ///
@@ -105,6 +170,22 @@ impl Server {
             .build()
             .context("no HTTP client can be made")?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What a probe says, whatever its status: it says what is amiss with 503.
+    ///
+    /// # Errors
+    /// Where nobody answers, or the answer is something else.
+    pub async fn probe<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let response = self.http.get(format!("{}{path}", self.base)).send().await;
+        let response = response.with_context(|| self.nobody())?;
+        response.json().await.context("the answer is not understood; is this a facilitator?")
     }
 
     /// Reads a path.
@@ -160,19 +241,21 @@ impl Server {
             Some(key) => request.bearer_auth(key),
             None => request,
         };
-        let response = request.send().await.with_context(|| {
-            format!(
-                "nobody answers at {}; is `ccd402 serve` running? --url names another",
-                self.base
-            )
-        })?;
+        let response = request.send().await.with_context(|| self.nobody())?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         match response.json::<Refusal>().await {
-            Ok(Refusal { code, detail }) => bail!("{} refuses: {detail} ({code})", self.base),
+            Ok(Refusal { code, detail }) => {
+                let base = self.base.clone();
+                Err(Refused { status, code, base, detail }.into())
+            }
             Err(_) => bail!("{} answers {status}", self.base),
         }
+    }
+
+    fn nobody(&self) -> String {
+        format!("nobody answers at {}; is `ccd402 serve` running? --url names another", self.base)
     }
 }

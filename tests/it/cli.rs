@@ -359,6 +359,7 @@ async fn every_command_explains_itself_and_its_variables() {
         (&["serve"], &["CCD402_LISTEN", "CCD402_NODE", "CCD402_DATA_DIR", "CCD402_CONFIG"]),
         (&["simchain"], &["CCD402_SIMCHAIN_LISTEN", "CCD402_SIMCHAIN_DATA_DIR", "fault"]),
         (&["simchain", "fault"], &["CCD402_NODE", "stallStreams"]),
+        (&["top"], &["CCD402_URL", "CCD402_KEY", "--once", "--every", "Ctrl-C"]),
         (&["wallet"], &["new", "show"]),
         (&["wallet", "new"], &["CCD402_NODE", "--dob"]),
         (&["wallet", "show"], &["CCD402_NODE"]),

@@ -35,6 +35,8 @@ mod sponsored;
 mod stream;
 mod streams;
 mod support;
+mod terminal;
+mod top;
 mod volume;
 mod webhook_answers;
 mod webhook_kit;

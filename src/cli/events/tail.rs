@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use ccd402_app::ports::log::Position;
 use ccd402_domain::event::Event;
 use ccd402_domain::ids::VerificationId;
@@ -11,7 +10,7 @@ use clap::Args as ClapArgs;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
-use crate::cli::remote::{Remote, Server};
+use crate::cli::remote::{Message, Messages, Remote, Server};
 use crate::output::Output;
 
 /// How soon a stream that broke off is taken up again.
@@ -87,30 +86,24 @@ impl Tail {
         is_open: &mut bool,
     ) -> anyhow::Result<()> {
         let after = self.after.map(|after| format!("after={after}")).unwrap_or_default();
-        let mut response = server.get(&format!("/v1/stream?{after}{query}")).await?;
+        let mut messages = Messages::from(server.get(&format!("/v1/stream?{after}{query}")).await?);
         *is_open = true;
-        let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.context("the stream broke off")? {
-            text.extend_from_slice(&chunk);
-            while let Some(end) = text.windows(2).position(|two| two == b"\n\n") {
-                let message: Vec<u8> = text.drain(..end + 2).collect();
-                self.message(std::str::from_utf8(&message)?)?;
-                if self.left == Some(0) {
-                    return Ok(());
-                }
+        while let Some(message) = messages.next().await? {
+            self.message(message)?;
+            if self.left == Some(0) {
+                break;
             }
         }
         Ok(())
     }
 
-    fn message(&mut self, message: &str) -> anyhow::Result<()> {
-        let field = |name| message.lines().find_map(|line: &str| line.strip_prefix(name));
-        if let Some(data) = field("data: ") {
-            let event: Value = serde_json::from_str(data)?;
+    fn message(&mut self, Message { id, data }: Message) -> anyhow::Result<()> {
+        if let Some(data) = data {
+            let event: Value = serde_json::from_str(&data)?;
             self.output.print(&text(&event), &event);
             self.left = self.left.map(|left| left - 1);
         }
-        if let Some(id) = field("id: ") {
+        if let Some(id) = id {
             self.after = Some(id.parse()?);
         }
         Ok(())
