@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ccd402_app::ports::queue::QueueError;
+use ccd402_app::trace;
 use chrono::Utc;
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, trace_span};
 
 use crate::backoff::{Backoff, wait_after};
 use crate::error::Error;
@@ -117,8 +120,10 @@ impl Try for Tries {
     async fn run(&self, taken: Taken) {
         let begun = self.insist(|| self.queue.begin(&taken)).await;
         let Some(Some(attempt)) = begun else { return };
-        let ran = self.try_once(&taken, attempt).await;
-        let settled = self.decide(&taken, ran, attempt);
+        let hop = hop(&taken, attempt);
+        let ran = self.try_once(&taken, attempt).instrument(hop.clone()).await;
+        let settled = hop.in_scope(|| self.decide(&taken, ran, attempt));
+        drop(hop);
         self.insist(|| self.queue.settle(&taken, &settled)).await;
     }
 }
@@ -153,6 +158,7 @@ impl Tries {
             "ccd402_job_runs_total", "kind" => taken.kind.as_str(), "outcome" => outcome
         )
         .increment(1);
+        Span::current().record("job.outcome", outcome);
         match &settled {
             Settled::Done | Settled::Next { .. } => {}
             Settled::Again { why, .. } => {
@@ -187,6 +193,20 @@ impl Tries {
             tokio::time::sleep(backoff.next_wait()).await;
         }
     }
+}
+
+/// One try, told of in the trace of the verification that it is about.
+fn hop(taken: &Taken, attempt: u32) -> Span {
+    trace_span!(
+        target: trace::TARGET,
+        "job.run",
+        otel.kind = "consumer",
+        verification.id = taken.job().ok().and_then(|job| job.verification()).map(display),
+        job.id = %taken.id,
+        job.kind = %taken.kind,
+        job.attempt = attempt,
+        job.outcome = Empty,
+    )
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {

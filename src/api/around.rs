@@ -1,7 +1,8 @@
 //! What stands around every route, in one pass from the outside in:
 //!
 //! 1. the request's id, so that every answer can be found again in the logs;
-//! 2. a span below the level `info`, so that it costs nothing unless asked for;
+//! 2. spans below the level `info`, for the log and for traces, so that they cost nothing unless
+//!    asked for;
 //! 3. the bound on the headers, before anything looks at them;
 //! 4. the key, and how much it calls, before the request takes anybody's room;
 //! 5. the bound on requests at once: shed, never queued, so that a flood is told so at once;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use ccd402_app::trace;
 use ccd402_protocol::code::ReasonCode;
 use futures::FutureExt as _;
 use http::StatusCode;
@@ -45,13 +47,24 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
         http.route = path,
         key.id = tracing::field::Empty,
     );
+    let hop = tracing::trace_span!(
+        target: trace::TARGET,
+        "http.request",
+        otel.kind = "server",
+        request.id = id.as_str(),
+        http.request.method = %request.method(),
+        http.route = path,
+        http.response.status_code = tracing::field::Empty,
+    );
     let method = request.method().clone();
-    let outcome = within_limits(&api, request, next).instrument(span.clone()).await;
+    let serving = within_limits(&api, request, next).instrument(span.clone());
+    let outcome = serving.instrument(hop.clone()).await;
     let mut response = outcome.unwrap_or_else(Problem::into_response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         measure::refused(problem.code);
         problem.write(shape_of(path), id.as_str(), &mut response);
     }
+    hop.record("http.response.status_code", response.status().as_u16());
     let took = begun_at.elapsed();
     measure::answered(&method, path, response.status(), took);
     span.in_scope(|| {

@@ -139,7 +139,7 @@ impl Facilitator {
         }
         self.must_keep_up()?;
         self.must_have_room(tenant, appends.len() as u64)?;
-        self.log.append(appends).await?;
+        self.append(appends).await?;
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use crate::ports::clock::Clock;
 use crate::ports::log::{Append, AppendError, EventLog, StreamId};
 use crate::recent::RecentTransactions;
 use crate::sponsored::Sponsors;
+use crate::trace::{self, Outcome};
 use crate::wakeups::Wakeups;
 
 /// How often a decision is made anew because somebody else appended first.
@@ -167,7 +168,7 @@ impl Facilitator {
             }];
             appends.extend(alongside(&events));
             let (was_decided, requested_at) = (state.is_decided(), state.requested_at);
-            match self.log.append(appends).await {
+            match self.append(appends).await {
                 Ok(_) => {
                     let state = events
                         .iter()
@@ -177,6 +178,9 @@ impl Facilitator {
                     if state.is_decided() && !was_decided {
                         self.keep_promise(id);
                         measure::decided(requested_at, self.clock.now());
+                        if let Some(outcome) = Outcome::of(&events) {
+                            trace::decided(id, requested_at, outcome);
+                        }
                     }
                     return Ok(Ok(Executed { state, changed: true }));
                 }

@@ -19,6 +19,7 @@ use crate::measure;
 use crate::ports::chain::{ChainError, FinalizedBlock};
 use crate::ports::lease::Fence;
 use crate::ports::log::{APPEND_EVENTS_MAX, Append, AppendError, StreamId, claim_of};
+use crate::trace::{self, Outcome};
 
 /// Empty blocks after which the follower notes its height all the same. A crash then asks for these
 /// blocks again and changes nothing by it.
@@ -93,17 +94,22 @@ impl Facilitator {
                 return Ok(0);
             }
             appends.extend(self.checkpoint(block.block).await?);
+            let height = block.block.height;
+            let hops: Vec<_> =
+                decided.iter().map(|found| trace::following(found.id, height)).collect();
             let appended = self.append_block(fence, appends).await;
+            drop(hops);
             // Also after a conflict: a part may have been appended.
             decided.iter().for_each(|found| self.wakeups.wake(found.id));
             match appended {
                 Ok(()) => {
                     let now = self.clock.now();
-                    let ended = decided.iter().filter(|found| found.is_decided);
-                    ended.for_each(|found| {
+                    for found in &decided {
+                        let Some(outcome) = found.outcome else { continue };
                         self.keep_promise(found.id);
                         measure::decided(found.requested_at, now);
-                    });
+                        trace::decided(found.id, found.requested_at, outcome);
+                    }
                     return Ok(decided.len());
                 }
                 Err(AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. }) => {}
@@ -122,7 +128,7 @@ impl Facilitator {
     ) -> Result<(), AppendError> {
         while !appends.is_empty() {
             let rest = appends.split_off(appends.len().min(APPENDS_MAX));
-            self.log.append_under(fence, appends).await?;
+            self.append_under(fence, appends).await?;
             appends = rest;
         }
         Ok(())
@@ -204,17 +210,14 @@ impl Facilitator {
 struct Decided {
     id: VerificationId,
     requested_at: DateTime<Utc>,
-    /// Whether this ends it: proofs may still be open.
-    is_decided: bool,
+    /// Present where this ends it: proofs may still be open.
+    outcome: Option<Outcome>,
 }
 
 impl Decided {
     fn of(state: &Verification, events: &[Event]) -> Self {
-        let ends = |event: &Event| {
-            matches!(event, Event::VerificationConfirmed(_) | Event::VerificationFailed(_))
-        };
-        let is_decided = events.iter().any(ends);
-        Self { id: state.id, requested_at: state.requested_at, is_decided }
+        let outcome = Outcome::of(events);
+        Self { id: state.id, requested_at: state.requested_at, outcome }
     }
 }
 

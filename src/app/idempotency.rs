@@ -130,7 +130,7 @@ impl Facilitator {
         if appends.is_empty() {
             return Ok(answer);
         }
-        match self.log.append(appends).await {
+        match self.append(appends).await {
             Ok(_) => Ok(answer),
             Err(AppendError::VersionConflict { .. }) => {
                 Ok(self.replay(keyed).await?.unwrap_or(answer))

@@ -45,6 +45,7 @@ pub mod sponsored;
 pub mod stats;
 pub mod submit;
 mod take_in;
+pub mod trace;
 pub mod verify;
 mod wakeups;
 pub mod webhooks;

@@ -13,12 +13,14 @@ use ccd402_domain::verification::command::Command;
 use ccd402_domain::verification::state::Verification;
 use ccd402_protocol::code::ReasonCode;
 use chrono::TimeDelta;
+use tracing::Instrument as _;
 
 use crate::error::Error;
 use crate::facilitator::Facilitator;
 use crate::measure;
 use crate::ports::chain::{PresentationCheck, SignatureCheck, TransactionStatus};
 use crate::ports::log::StreamId;
+use crate::trace;
 
 /// A transfer may be this much older than its challenge by the clocks; see the rules.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -102,8 +104,11 @@ impl Facilitator {
             payer: state.payment.payer,
         };
         let begun_at = Instant::now();
-        let checked = self.chain.check_presentation(check).await;
+        let hop = trace::checking_identity(state.id);
+        let checked = self.chain.check_presentation(check).instrument(hop.clone()).await;
         measure::identity_checked(begun_at, &checked);
+        trace::identity_checked(&hop, &checked);
+        drop(hop);
         let command = match checked? {
             Ok(proven) => Command::RecordIdentity(proven),
             Err(rejection) => Command::Reject(rejection),

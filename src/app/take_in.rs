@@ -100,7 +100,7 @@ impl Facilitator {
     /// Appends the request, unless the verification exists. Returns whether it is new.
     pub(crate) async fn request(&self, id: VerificationId, handed: Handed) -> Result<bool, Error> {
         self.must_have_room(&handed.tenant, 1)?;
-        match self.log.append(vec![self.requesting(id, handed)]).await {
+        match self.append(vec![self.requesting(id, handed)]).await {
             Ok(_) => Ok(true),
             Err(AppendError::VersionConflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),

@@ -88,7 +88,7 @@ pub(crate) async fn ask_at(
     block: BlockIdentifier,
 ) -> Result<Option<Account>, Error> {
     let account = AccountIdentifier::Address(codec::sdk_address(address));
-    let asked = nodes.ask(|mut client| async move {
+    let asked = nodes.ask("GetAccountInfo", |mut client| async move {
         Ok(client.get_account_info(&account, block).await?.response)
     });
     match asked.await {

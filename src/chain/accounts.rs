@@ -86,7 +86,7 @@ impl Accounts {
         if let Some(account) = self.known(&key, now) {
             return Ok(Some(account));
         }
-        let asked = self.nodes.ask(|mut client| async move {
+        let asked = self.nodes.ask("GetAccountInfo", |mut client| async move {
             Ok(client.get_account_info(&identifier, BlockIdentifier::LastFinal).await?.response)
         });
         let account = match asked.await {

@@ -28,10 +28,11 @@ pub(crate) struct Fetched {
 
 /// The last finalized block.
 pub(crate) async fn last_final(nodes: &Nodes) -> Result<BlockRef, Error> {
-    let info = nodes.ask(|mut client| async move { client.get_consensus_info().await });
+    let info = nodes
+        .ask("GetConsensusInfo", |mut client| async move { client.get_consensus_info().await });
     let info = info.await.map_err(|failure| failure.into_error("the state of consensus"))?;
     let hash = info.last_finalized_block;
-    let head = nodes.ask(|client| head(client, hash)).await;
+    let head = nodes.ask("GetBlockInfo", |client| head(client, hash)).await;
     let head = head.map_err(|failure| failure.into_error("the last finalized block"))?;
     Ok(codec::block_ref(&head))
 }
@@ -44,9 +45,13 @@ pub(crate) async fn transactions(
 ) -> Result<Vec<FinalizedTransaction>, Error> {
     let asked = format!("block {height}");
     let lost = |failure: Failure| failure.into_error(&asked);
-    let hash = nodes.ask(|client| hash_at(client, height)).await.map_err(lost)?;
-    let info = nodes.ask(|client| head(client, hash)).await.map_err(lost)?;
-    let summaries = nodes.ask(|client| events(client, hash)).await.map_err(lost)?;
+    let hash =
+        nodes.ask("GetBlocksAtHeight", |client| hash_at(client, height)).await.map_err(lost)?;
+    let info = nodes.ask("GetBlockInfo", |client| head(client, hash)).await.map_err(lost)?;
+    let summaries = nodes
+        .ask("GetBlockTransactionEvents", |client| events(client, hash))
+        .await
+        .map_err(lost)?;
     let block = codec::block_ref(&info);
     let read = summaries.iter().filter_map(|summary| codec::transaction(summary, block).ok());
     Ok(read.collect())

@@ -77,6 +77,17 @@ pub(crate) struct OtherNetwork {
 }
 
 impl Failure {
+    /// One word for what went wrong; that something is not there, or was before, is an answer.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound | Self::Duplicate => None,
+            Self::Refused(_) => Some("refused"),
+            Self::Unavailable(_) => Some("unavailable"),
+            Self::OtherNetwork(_) => Some("other_network"),
+            Self::Crowded => Some("crowded"),
+        }
+    }
+
     /// As an error of a question whose thing must exist.
     pub(crate) fn into_error(self, asked: &str) -> Error {
         match self {

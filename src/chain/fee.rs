@@ -15,7 +15,7 @@ const TOKEN: u64 = 1_200;
 
 /// What energy costs.
 pub(crate) async fn rate(nodes: &Nodes, block: BlockIdentifier) -> Result<Rate, Error> {
-    let asked = nodes.ask(|mut client| async move {
+    let asked = nodes.ask("GetBlockChainParameters", |mut client| async move {
         Ok(client.get_block_chain_parameters(block).await?.response)
     });
     let parameters = asked.await.map_err(|failure| failure.into_error("the chain's fees"))?;

@@ -8,10 +8,12 @@ use std::{
     time::Duration,
 };
 
+use ccd402_app::trace;
 use ccd402_protocol::network::NetworkId;
 use concordium_rust_sdk::{endpoints::QueryResult, v2::Client};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep_until};
+use tracing::{Instrument as _, field::Empty, trace_span};
 
 pub use crate::node::NodeHealth;
 use crate::{
@@ -119,7 +121,29 @@ impl Nodes {
     }
 
     /// Asks one node after the other until one answers, a bounded number of times.
-    pub(crate) async fn ask<T, Q, F>(&self, query: Q) -> Result<T, Failure>
+    /// `rpc` is its name in traces.
+    pub(crate) async fn ask<T, Q, F>(&self, rpc: &'static str, query: Q) -> Result<T, Failure>
+    where
+        Q: Fn(Client) -> F + Send + Sync,
+        F: Future<Output = QueryResult<T>> + Send,
+    {
+        let hop = trace_span!(
+            target: trace::TARGET,
+            "node.call",
+            otel.kind = "client",
+            rpc.system = "grpc",
+            rpc.service = "concordium.v2.Queries",
+            rpc.method = rpc,
+            error.type = Empty,
+        );
+        let answer = self.ask_each(query).instrument(hop.clone()).await;
+        if let Some(fault) = answer.as_ref().err().and_then(Failure::fault) {
+            hop.record("error.type", fault);
+        }
+        answer
+    }
+
+    async fn ask_each<T, Q, F>(&self, query: Q) -> Result<T, Failure>
     where
         Q: Fn(Client) -> F + Send + Sync,
         F: Future<Output = QueryResult<T>> + Send,

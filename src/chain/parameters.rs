@@ -53,7 +53,7 @@ impl Parameters {
     /// The parameters that proofs are made and checked with.
     pub(crate) async fn cryptographic(&self) -> Result<Arc<GlobalContext<ArCurve>>, Error> {
         let ask = || async {
-            let asked = self.nodes.ask(|mut client| async move {
+            let asked = self.nodes.ask("GetCryptographicParameters", |mut client| async move {
                 let last = BlockIdentifier::LastFinal;
                 Ok(client.get_cryptographic_parameters(last).await?.response)
             });
@@ -70,7 +70,7 @@ impl Parameters {
             return Ok(Some(known));
         }
         let Ok(asked) = id.parse::<TokenId>() else { return Ok(None) };
-        let info = self.nodes.ask(|mut client| {
+        let info = self.nodes.ask("GetTokenInfo", |mut client| {
             let id = asked.clone();
             async move { Ok(client.get_token_info(id, BlockIdentifier::LastFinal).await?.response) }
         });

@@ -231,7 +231,7 @@ impl Wallet {
     /// If the nodes cannot be asked.
     pub async fn next_sequence_number(&self) -> Result<u64, Error> {
         let address = self.file.address;
-        let asked = self.nodes.ask(|mut client| async move {
+        let asked = self.nodes.ask("GetNextAccountSequenceNumber", |mut client| async move {
             client.get_next_account_sequence_number(&address).await
         });
         let next = asked.await.map_err(|f| f.into_error("the next sequence number"))?;
@@ -314,7 +314,7 @@ impl Wallet {
 
     async fn account(&self) -> Result<AccountInfo, Error> {
         let account = AccountIdentifier::Address(self.file.address);
-        let asked = self.nodes.ask(|mut client| async move {
+        let asked = self.nodes.ask("GetAccountInfo", |mut client| async move {
             Ok(client.get_account_info(&account, BlockIdentifier::LastFinal).await?.response)
         });
         asked.await.map_err(|failure| match failure {

@@ -13,7 +13,9 @@ use crate::{
 /// Asks for the status of a transaction, and for its block if it is final.
 pub(crate) async fn of(nodes: &Nodes, hash: &TransactionHash) -> Result<TransactionStatus, Error> {
     let asked = codec::sdk_transaction_hash(hash);
-    let answer = nodes.ask(|mut client| async move { client.get_block_item_status(&asked).await });
+    let answer = nodes.ask("GetBlockItemStatus", |mut client| async move {
+        client.get_block_item_status(&asked).await
+    });
     let outcomes = match answer.await {
         Ok(SdkStatus::Received) => return Ok(TransactionStatus::Received),
         Ok(SdkStatus::Committed(_)) => return Ok(TransactionStatus::Committed),
@@ -30,7 +32,7 @@ pub(crate) async fn of(nodes: &Nodes, hash: &TransactionHash) -> Result<Transact
         let text = format!("{} came in place of transaction {hash}", summary.hash);
         return Err(Error::NotUnderstood(text));
     }
-    let head = nodes.ask(|client| block::head(client, block)).await;
+    let head = nodes.ask("GetBlockInfo", |client| block::head(client, block)).await;
     let head = head.map_err(|failure| failure.into_error("a transaction's block"))?;
     let transaction = codec::transaction(&summary, codec::block_ref(&head))?;
     Ok(TransactionStatus::Finalized(Box::new(transaction)))

@@ -27,7 +27,8 @@ pub(crate) async fn send(
     item: &BlockItem<EncodedPayload>,
 ) -> Result<Submitted, Error> {
     let hash = codec::transaction_hash(&item.hash());
-    let asked = nodes.ask(|mut client| async move { Ok(client.send_block_item(item).await?) });
+    let asked = nodes
+        .ask("SendBlockItem", |mut client| async move { Ok(client.send_block_item(item).await?) });
     match asked.await {
         Ok(_) | Err(Failure::Duplicate) => Ok(Submitted::Taken(hash)),
         // A transaction that is final already is refused for its sequence number.

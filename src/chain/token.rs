@@ -24,7 +24,7 @@ pub(crate) async fn ask_at(
     block: BlockIdentifier,
 ) -> Result<Option<TokenState>, Error> {
     let Ok(id) = id.parse::<TokenId>() else { return Ok(None) };
-    let asked = nodes.ask(|mut client| {
+    let asked = nodes.ask("GetTokenInfo", |mut client| {
         let id = id.clone();
         async move { Ok(client.get_token_info(id, block).await?.response) }
     });

@@ -11,6 +11,7 @@ use crate::config::file;
 use crate::config::serve::Settings;
 use crate::output::Output;
 use crate::shutdown;
+use crate::telemetry::traces::Traces;
 
 /// Run the facilitator: HTTP API, workers and event log in one process.
 ///
@@ -39,6 +40,7 @@ pub struct Args {
 /// Where the facilitator cannot start or a part of it fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = args.settings.or(file::read(args.config.as_deref())?);
+    let traces = Traces::begin(settings.collector()?.as_ref(), "ccd402-serve")?;
     let mut options = settings.options()?;
     if args.api_only {
         options.role = Role::Api;
@@ -54,8 +56,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tokio::select! {
         () = shutdown::requested() => {
             tracing::info!("stopping; work in flight ends first");
-            running.stop().await?;
-            Ok(ExitCode::SUCCESS)
+            let stopped = running.stop().await;
+            traces.stop().await;
+            stopped.map(|()| ExitCode::SUCCESS)
         }
         error = running.failed() => Err(error),
     }

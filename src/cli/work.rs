@@ -11,6 +11,7 @@ use crate::config::file;
 use crate::config::serve::Settings;
 use crate::output::Output;
 use crate::shutdown;
+use crate::telemetry::traces::Traces;
 
 /// Work for facilitators that only answer calls: follow blocks, run jobs, keep the read model.
 ///
@@ -36,6 +37,7 @@ pub struct Args {
 /// Where it cannot start or a part of it fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = args.settings.or(file::read(args.config.as_deref())?);
+    let traces = Traces::begin(settings.collector()?.as_ref(), "ccd402-work")?;
     let mut working = facilitator::start_to_work(settings.options()?).await?;
     let network = working.facilitator().options().policy.network.clone();
     let ops = working.ops_addr().map(|addr| format!("http://{addr}"));
@@ -46,8 +48,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tokio::select! {
         () = shutdown::requested() => {
             tracing::info!("stopping; work in flight ends first");
-            working.stop().await?;
-            Ok(ExitCode::SUCCESS)
+            let stopped = working.stop().await;
+            traces.stop().await;
+            stopped.map(|()| ExitCode::SUCCESS)
         }
         error = working.failed() => Err(error),
     }

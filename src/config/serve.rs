@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::compose::access::Access;
 use crate::compose::facilitator::Options;
 use crate::config::span::Span;
+use crate::telemetry::traces::Endpoint;
 
 /// Where the facilitator listens when nothing is said.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:4020";
@@ -135,6 +136,10 @@ pub struct Settings {
     /// How long a sponsored payment is held between /verify and /settle [default: 60s]
     #[arg(long, env = "CCD402_SPONSOR_HOLD", value_name = "TIME")]
     pub sponsor_hold: Option<Span>,
+    /// URL of an OpenTelemetry collector that takes traces over HTTP, such as http://127.0.0.1:4318
+    /// [default: none, nothing is traced]
+    #[arg(long, env = "CCD402_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Settings {
@@ -166,7 +171,16 @@ impl Settings {
             sponsor_budget: self.sponsor_budget.or(other.sponsor_budget),
             sponsor_balance_min: self.sponsor_balance_min.or(other.sponsor_balance_min),
             sponsor_hold: self.sponsor_hold.or(other.sponsor_hold),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
         }
+    }
+
+    /// Where traces go, if anywhere.
+    ///
+    /// # Errors
+    /// Where that is no URL.
+    pub fn collector(&self) -> anyhow::Result<Option<Endpoint>> {
+        self.otlp_endpoint.as_deref().map(str::parse).transpose()
     }
 
     /// What the facilitator is started with.
@@ -174,6 +188,7 @@ impl Settings {
     /// # Errors
     /// Where a setting makes no sense; the message says what to change.
     pub fn options(self) -> anyhow::Result<Options> {
+        self.collector()?;
         let listen = LISTEN_DEFAULT.parse().expect("the default is an address");
         let listen = self.listen.unwrap_or(listen);
         let data_dir = self.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into());

@@ -32,7 +32,13 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts the program.
     pub(crate) fn spawn(args: &[&str]) -> Self {
+        Self::spawn_with(args, &[])
+    }
+
+    /// Starts it with these variables.
+    pub(crate) fn spawn_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(args);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let (into, log) = watch::channel(String::new());
@@ -42,7 +48,12 @@ impl Process {
 
     /// Starts a server with `--json` and reads the line that says it is ready.
     pub(crate) async fn serve(args: &[&str]) -> (Self, Value) {
-        let mut process = Self::spawn(&[args, &["--json"]].concat());
+        Self::serve_with(args, &[]).await
+    }
+
+    /// The same, with these variables.
+    pub(crate) async fn serve_with(args: &[&str], variables: &[(&str, &str)]) -> (Self, Value) {
+        let mut process = Self::spawn_with(&[args, &["--json"]].concat(), variables);
         let ready = process.line().await;
         assert_eq!(ready["event"], "ready", "{}: {ready}", process.args);
         (process, ready)
@@ -62,6 +73,13 @@ impl Process {
         let said = timeout(PATIENCE, self.log.wait_for(is_said)).await;
         let said = said.map(|said| said.is_ok());
         assert_eq!(said, Ok(true), "{} never says {begins:?}: {}", self.args, self.logged());
+    }
+
+    /// Until it has logged this.
+    pub(crate) async fn logs(&mut self, what: &str) {
+        let logged = timeout(PATIENCE, self.log.wait_for(|log| log.contains(what))).await;
+        let logged = logged.map(|logged| logged.is_ok());
+        assert_eq!(logged, Ok(true), "{} never logs {what:?}: {}", self.args, self.logged());
     }
 
     /// Its number.

@@ -201,6 +201,17 @@ impl Job {
         }
     }
 
+    /// The verification that it is about, if the job says so.
+    #[must_use]
+    pub fn verification(&self) -> Option<VerificationId> {
+        match self {
+            Self::CheckIdentity { verification }
+            | Self::ResolveTransaction { verification }
+            | Self::SendTransaction { verification } => Some(*verification),
+            Self::Expire | Self::Reconcile | Self::DeliverWebhook { .. } => None,
+        }
+    }
+
     /// Its name, made of what it is.
     #[must_use]
     pub fn id(&self) -> JobId {

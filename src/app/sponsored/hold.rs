@@ -139,7 +139,7 @@ impl Facilitator {
                 keyed,
                 crate::verify::recorded(handed.id, keyed, Some(reservation(handed.id))),
             ));
-            match self.log.append(appends).await {
+            match self.append(appends).await {
                 Ok(_) => {
                     sponsors.book.promise(handed.id, payment.sponsor.account(), fee_max);
                     sponsors.lanes.wake(payment.payer.account());

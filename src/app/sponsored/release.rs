@@ -50,7 +50,7 @@ impl Facilitator {
                 cause: Uuid::new_v4(),
                 attachment: None,
             };
-            match self.log.append(vec![append]).await {
+            match self.append(vec![append]).await {
                 Ok(_) => {
                     sponsors.lanes.wake(payment.payer.account());
                     return Ok(Ok(()));

@@ -74,7 +74,7 @@ impl Facilitator {
                 attachment: None,
             };
             let appends = vec![signing, self.holding(&payment, cleared, held)];
-            match self.log.append(appends).await {
+            match self.append(appends).await {
                 Ok(_) | Err(AppendError::VersionConflict { .. }) => {
                     state = self.load(id).await?.ok_or(Error::Contended)?;
                     // Whoever signed it has spent the same.

@@ -94,7 +94,7 @@ impl Facilitator {
             let until = now + sponsors.options.hold;
             let held = HeldPayment::waiting(state.id, &state.payment, until);
             let (Some(held), None) = (held, cleared.holds.of(state.id)) else { return Ok(Ok(())) };
-            match self.log.append(vec![self.holding(&payment, cleared, held)]).await {
+            match self.append(vec![self.holding(&payment, cleared, held)]).await {
                 Ok(_) => return Ok(Ok(())),
                 Err(AppendError::VersionConflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -107,7 +107,7 @@ impl Facilitator {
     async fn approve(&self, keyed: Keyed<'_>, state: &Verification) -> Result<Answer, Error> {
         let appends = self.recording(keyed, recorded(state.id, keyed, Some(reservation(state.id))));
         if !appends.is_empty() {
-            match self.log.append(appends).await {
+            match self.append(appends).await {
                 Ok(_) => {}
                 Err(AppendError::VersionConflict { .. }) => {
                     return self.replay(keyed).await?.ok_or(Error::Contended);

@@ -7,11 +7,13 @@ use ccd402_domain::webhook::delivery::Deliveries;
 use ccd402_domain::webhook::event::{DeliveryOutcome, WebhookDelivered};
 use ccd402_domain::webhook::state::Webhook;
 use ccd402_domain::webhook::transition::Transition;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::ports::log::{Append, AppendError, Position, Recorded, StreamId};
 use crate::ports::webhooks::{Message, Sent, Told};
+use crate::trace;
 use crate::webhooks::Webhooks;
 
 /// One webhook and one verification.
@@ -100,7 +102,11 @@ impl Webhooks {
         let id =
             uuid_of(&[b"webhook message", case.webhook.id.0.as_bytes(), recorded.id.as_bytes()]);
         let body = self.ports.writer.told(&told);
-        let sent = self.ports.sender.send(self.message(&case.webhook, id, body)).await;
+        let hop = trace::delivering(case.verification, (case.webhook.id, position), attempt);
+        let sending = self.ports.sender.send(self.message(&case.webhook, id, body));
+        let sent = sending.instrument(hop.clone()).await;
+        trace::delivered(&hop, sent.answer);
+        drop(hop);
         let tried = self.tried(case, &told, (attempt, at), sent);
         let append = Append {
             stream: StreamId::delivery(case.webhook.id, case.verification),
