@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ccd402_app::ports::queue::{Job, QueueError};
+use ccd402_app::ports::queue::QueueError;
 use ccd402_app::trace;
 use chrono::Utc;
 use futures::FutureExt as _;
@@ -197,12 +197,11 @@ impl Tries {
 
 /// One try, told of in the trace of the verification that it is about.
 fn hop(taken: &Taken, attempt: u32) -> Span {
-    let verification = taken.job().ok().as_ref().and_then(Job::verification);
     trace_span!(
         target: trace::TARGET,
         "job.run",
         otel.kind = "consumer",
-        verification.id = verification.map(display),
+        verification.id = taken.job().ok().and_then(|job| job.verification()).map(display),
         job.id = %taken.id,
         job.kind = %taken.kind,
         job.attempt = attempt,

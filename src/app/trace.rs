@@ -38,13 +38,10 @@ impl Facilitator {
         let hops = appending(&appends);
         let appended = self.log.append_under(fence, appends).await;
         for hop in hops {
-            match &appended {
+            match appended.as_ref().map_err(fault) {
                 Ok(position) => hop.record("log.position", position),
-                // Somebody else was first, and it is decided anew: no fault.
-                Err(AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. }) => {
-                    hop.record("log.conflict", true)
-                }
-                Err(error) => hop.record("error.type", why(error)),
+                Err(Some(fault)) => hop.record("error.type", fault),
+                Err(None) => hop.record("log.conflict", true),
             };
         }
         appended
@@ -179,11 +176,14 @@ fn unanswered(error: NoAnswer) -> &'static str {
     }
 }
 
-fn why(error: &AppendError) -> &'static str {
+/// One word for what went wrong. That somebody else was first is no fault: it is decided anew.
+fn fault(error: &AppendError) -> Option<&'static str> {
     match error {
-        AppendError::TooLarge(_) => "too_large",
-        AppendError::Fenced(_) => "fenced",
-        AppendError::Busy => "busy",
-        _ => "log_unavailable",
+        AppendError::VersionConflict { .. } | AppendError::ClaimConflict { .. } => None,
+        AppendError::TooLarge(_) => Some("too_large"),
+        AppendError::Fenced(_) => Some("fenced"),
+        AppendError::Busy => Some("busy"),
+        AppendError::Unavailable(_) => Some("unavailable"),
+        AppendError::Broken(_) => Some("broken"),
     }
 }
