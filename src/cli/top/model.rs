@@ -1,6 +1,7 @@
 //! What is known of a facilitator, and what of it somebody looks at. Pure: time comes with what is
 //! told, nothing is asked and nothing is drawn here.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -169,7 +170,7 @@ impl State {
     }
 
     fn set_rows(&mut self, mut rows: Vec<Row>, at: DateTime<Utc>) {
-        rows.sort_by(|a, b| (b.requested_at, b.id).cmp(&(a.requested_at, a.id)));
+        rows.sort_by_key(|row| Reverse((row.requested_at, row.id)));
         rows.truncate(ROWS_MAX);
         self.rows = Some(Told { value: rows, at });
     }
