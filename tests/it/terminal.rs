@@ -39,8 +39,8 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Runs the program. At its end the shell says its code, and whether the modes of the terminal are
-    /// what they were.
+    /// Runs the program. At its end the shell says its code, and whether the modes of the terminal
+    /// are what they were.
     pub(crate) fn run(args: &[&str]) -> Self {
         // The inner shell becomes the program, so that the number it leaves is the program's.
         let script = "stty rows $1 cols $2; number=$3; shift 3; before=$(stty -g); \

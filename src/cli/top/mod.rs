@@ -1,5 +1,5 @@
-//! `ccd402 top`: where a running facilitator stands, at a glance, in a terminal. It only looks: what
-//! operators do has commands of its own.
+//! `ccd402 top`: where a running facilitator stands, at a glance, in a terminal. It only looks:
+//! what operators do has commands of its own.
 
 mod ask;
 mod draw;
@@ -44,10 +44,10 @@ const COLUMNS: usize = 80;
 /// payments took to be final, how far chain and log have come, what waits in the job queue, and the
 /// newest verifications as they come in. Each number says how old it is.
 ///
-/// Keys: q or Ctrl-C quits, p holds the picture, the arrows choose a verification, Enter shows it, ? explains
-/// the rest. A facilitator that goes away is waited for. With a key of the scope read it shows what
-/// is its tenant's; the block that was followed last, and for how long jobs wait, need the scope
-/// operate.
+/// Keys: q or Ctrl-C quits, p holds the picture, the arrows choose a verification, Enter shows it,
+/// ? explains the rest. A facilitator that goes away is waited for. With a key of the scope read it
+/// shows what is its tenant's; the block that was followed last, and for how long jobs wait, need
+/// the scope operate.
 ///
 /// Examples:
 ///   ccd402 top --url https://pay.example --key "$KEY"

@@ -28,7 +28,8 @@ fn row(number: u128, status: &str, url: &str, asset: &str) -> Row {
         "id": Uuid::from_u128(number),
         "status": status,
         "payment": {
-            "network": "ccd:local", "transaction": "ab".repeat(32), "payer": "3kBx", "payTo": "4abc",
+            "network": "ccd:local", "transaction": "ab".repeat(32),
+            "payer": "3kBx", "payTo": "4abc",
             "asset": asset, "amount": "1500000", "resource": { "method": "GET", "url": url },
         },
         "usage": "free",

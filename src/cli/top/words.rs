@@ -129,7 +129,8 @@ pub(super) fn lag(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     span((now - at).max(TimeDelta::zero()).num_seconds())
 }
 
-/// Bars of at most so many columns, the highest the most; neighbours share one where there are more.
+/// Bars of at most so many columns, the highest the most; neighbours share one where there are
+/// more.
 pub(super) fn sparkline(values: &[u64], columns: usize) -> String {
     if columns == 0 || values.is_empty() {
         return String::new();
