@@ -18,9 +18,10 @@ const TRY_MAX: Duration = Duration::from_secs(10);
 /// Wait after the first failure, before jitter, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What bounds each connection: a replica that stops in the middle must not hold the head's lock.
+/// What bounds each connection: a replica that stands still in the middle must not hold the head's
+/// lock, for which all others wait, and whoever takes its leases over.
 const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-                        SET idle_in_transaction_session_timeout = '10s'";
+                        SET idle_in_transaction_session_timeout = '3s'";
 
 /// Codes, or classes of codes, of failures that pass: connections, resources, an operator's
 /// interventions, restarts, conflicts of transactions, a server that is a standby just now.

@@ -162,3 +162,21 @@ async fn processes_know_whether_they_share_a_secret() {
         assert_eq!(log.shares_secret(name, &[fingerprint; 32]).await.unwrap(), is_shared);
     }
 }
+
+/// A process that stands still in the middle of an append holds the head's lock: others take its
+/// leases over all the same, and append.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_still_in_an_append_holds_nobody_up_for_long() {
+    let ground = Ground::new().await;
+    let log = ground.open().await;
+    takes(&log.leases("stands still", SHORT)).await;
+    let options = super::connect::parse(&ground.options.url).unwrap();
+    let mut still = super::connect::connect(&options).await.unwrap();
+    let mut transaction = sqlx::Connection::begin(&mut still).await.unwrap();
+    super::batch::lock_head(&mut transaction).await.unwrap();
+    let begun = std::time::Instant::now();
+    takes(&log.leases("takes over", LONG)).await;
+    log.append(vec![append(1, 0, vec![requested(1, 1)])]).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(transaction.commit().await.is_err(), "it is cut off");
+}
