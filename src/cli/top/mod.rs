@@ -50,7 +50,7 @@ const COLUMNS: usize = 80;
 /// the scope operate.
 ///
 /// Examples:
-///   ccd402 top --url https://pay.example --key "$KEY"
+///   ccd402 top --url "$URL" --key "$KEY"
 ///   ccd402 top --once --json | jq .jobs.dead
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
