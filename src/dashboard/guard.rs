@@ -19,6 +19,7 @@ use http::{HeaderMap, Method, Uri};
 use crate::caller::Caller;
 use crate::dashboard::Dashboard;
 use crate::fault::Fault;
+use crate::live;
 use crate::session::Session;
 
 /// Longest that a page may take.
@@ -121,7 +122,7 @@ fn is_open(path: &str) -> bool {
 fn to_sign_in(base: &str, uri: &Uri, is_form: bool) -> Response {
     // Live pages are asked for by the script, which loads the page again then.
     if uri.path().ends_with("/live") {
-        return Fault::SignedOut.into_response();
+        return live::over();
     }
     let wanted = uri.path_and_query().map_or("", |wanted| wanted.as_str());
     let to = match wanted.strip_prefix("/dashboard") {

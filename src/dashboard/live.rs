@@ -31,6 +31,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How soon a page comes back that was cut off, in milliseconds.
 const RETRY_MS: u32 = 2_000;
+/// Said to a page whose viewer may not look any more: it is loaded anew, which leads to signing in.
+const OVER: &[u8] = b"event: over\ndata: \n\n";
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// Proxies that gather responses must not gather this one.
 const UNBUFFERED: (HeaderName, HeaderValue) =
@@ -125,6 +127,13 @@ pub(crate) fn keep(
     Ok((headers, body).into_response())
 }
 
+/// The whole answer to a page whose viewer may not look: an error's status would end its stream for
+/// good, and the page would stand there.
+pub(crate) fn over() -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    ([(CONTENT_TYPE, EVENT_STREAM), (CACHE_CONTROL, no_store)], OVER).into_response()
+}
+
 impl Page {
     /// What is sent next, and the page after it.
     async fn chunk(mut self) -> Option<(Chunk, Option<Self>)> {
@@ -139,7 +148,7 @@ impl Page {
                 return None;
             }
             if !self.may_look() {
-                return Some((Ok(Bytes::from_static(b"event: over\ndata: \n\n")), None));
+                return Some((Ok(Bytes::from_static(OVER)), None));
             }
             self.seen = Some(*self.head.borrow_and_update());
             self.next_at = Instant::now() + self.dashboard.options.live_every;
