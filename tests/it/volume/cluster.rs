@@ -18,9 +18,8 @@ use crate::redis_server::RedisServer;
 
 /// Processes of each sort.
 const EACH: usize = 3;
-/// How soon another process must have taken over from one that is gone: within 10 s, and as long again
-/// where many share two cores.
-const TAKEOVER_MAX: Duration = Duration::from_secs(20);
+/// How soon another process must have taken over from one that is gone.
+const TAKEOVER_MAX: Duration = Duration::from_secs(10);
 const KEY: &str = "webhook.key";
 
 /// All processes, and what they run on.
