@@ -136,15 +136,14 @@ impl Holding<'_> {
         let pause = self.leases.term() / RENEWALS;
         let mut until = self.until;
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
             let next = Instant::now() + self.leases.term();
             match tokio::time::timeout_at(until, self.leases.renew(self.fence)).await {
                 Ok(Ok(true)) => until = next,
-                Ok(Ok(false)) => return,
+                Ok(Ok(false)) | Err(_) => return,
                 Ok(Err(error)) => {
                     tracing::debug!(lease = %self.fence.lease, %error, "a lease was not renewed");
                 }
-                Err(_) => {}
             }
             if Instant::now() >= until {
                 return;

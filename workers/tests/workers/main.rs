@@ -4,6 +4,7 @@
 
 mod dispatcher;
 mod follower;
+mod lease;
 mod projector;
 mod queue;
 #[path = "../../../tests/support/redis_server.rs"]
