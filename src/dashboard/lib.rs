@@ -25,6 +25,7 @@ mod words;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
@@ -36,6 +37,9 @@ use crate::pages::{
     verifications,
 };
 use crate::parts::Parts;
+
+/// Largest form that is read: a key, a path and a token are all that there is to send.
+const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Every page, under `/dashboard`.
 pub fn router(parts: Parts, options: Options) -> Router {
@@ -69,6 +73,7 @@ pub fn router(parts: Parts, options: Options) -> Router {
         // People end addresses with a slash.
         .route("/dashboard/", get(overview::overview))
         .nest("/dashboard", pages)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&dashboard), guard::guard))
         .with_state(dashboard)
 }

@@ -197,6 +197,7 @@ test('forms from elsewhere, without a token or for another name are refused', as
     assert.equal((await post('/past', {}, 'token=x&when=1')).status, 403, 'no browser leaves the origin out');
     assert.equal((await post('/past', { origin: own }, 'token=x&when=1')).status, 403);
     assert.equal((await post('/sign-in', { origin: 'https://evil.example.com' }, `key=${operator.key}`)).status, 403);
+    assert.equal((await post('/sign-in', { origin: own }, `key=${'x'.repeat(20_000)}`)).status, 413);
     const signed = await post('/sign-in', { origin: own }, `key=${operator.key}`);
     assert.equal(signed.status, 303);
     assert.match(signed.headers.get('set-cookie'), /HttpOnly; SameSite=Lax/);

@@ -30,8 +30,8 @@ export async function tool(...args) {
 }
 
 /** Waits until something is so. */
-export async function until(is, what, patienceMs = PATIENCE_MS) {
-    const end = Date.now() + patienceMs;
+export async function until(is, what) {
+    const end = Date.now() + PATIENCE_MS;
     for (;;) {
         const found = await is();
         if (found) return found;
@@ -42,6 +42,8 @@ export async function until(is, what, patienceMs = PATIENCE_MS) {
 
 /** Everything on this machine, with somebody who pays. */
 export class Dev {
+    strangers = 0;
+
     static async start(...args) {
         const dev = new Dev();
         dev.dir = mkdtempSync(join(tmpdir(), 'ccd402-dashboard-'));
@@ -50,9 +52,15 @@ export class Dev {
         dev.child = spawn(BIN, all, { stdio: ['ignore', 'pipe', 'inherit'] });
         const [line] = await once(createInterface({ input: dev.child.stdout }), 'line');
         Object.assign(dev, JSON.parse(line));
-        dev.wallet = join(dev.dir, 'payer.json');
-        await tool('wallet', 'new', '--out', dev.wallet, '--node', dev.node, '--fund', '100 CCD', '--fund', '5 EURR');
+        dev.wallet = await dev.fund('payer');
         return dev;
+    }
+
+    /** The wallet of somebody new with money. */
+    async fund(name) {
+        const wallet = join(this.dir, `${name}.json`);
+        await tool('wallet', 'new', '--out', wallet, '--node', this.node, '--fund', '100 CCD', '--fund', '5 EURR');
+        return wallet;
     }
 
     /** The text of a new key. */
@@ -67,7 +75,7 @@ export class Dev {
     }
 
     /** What somebody hands in who has paid for a path: taken from their request before it is served. */
-    async captured(path) {
+    async captured(path, wallet = this.wallet) {
         const gate = new URL(this.gate);
         let caught;
         const seen = new Promise((resolve) => (caught = resolve));
@@ -87,7 +95,7 @@ export class Dev {
         proxy.listen(0, '127.0.0.1');
         await once(proxy, 'listening');
         const url = `http://127.0.0.1:${proxy.address().port}${path}`;
-        const payer = spawn(BIN, ['pay', url, '--wallet', this.wallet, '--node', this.node, '--max-amount', '5 CCD'],
+        const payer = spawn(BIN, ['pay', url, '--wallet', wallet, '--node', this.node, '--max-amount', '5 CCD'],
             { stdio: 'ignore' });
         const payload = await seen;
         payer.kill('SIGKILL');
@@ -111,25 +119,19 @@ export class Dev {
         return (await fetch(`${this.facilitator}${path}`)).json();
     }
 
-    /**
-     * A verification whose check has failed for good, and whose cause is gone by now. One whose account the
-     * facilitator knew already asks no node, and does not fail: then another is tried.
-     */
+    /** A verification whose check has failed for good, and whose cause is gone by now. */
     async deadLetter() {
-        for (let left = 3; ; left -= 1) {
-            const body = await this.captured('/report');
-            await tool('simchain', 'fault', '--node', this.node, JSON.stringify(REFUSED));
-            try {
-                const id = await this.submit(body);
-                const isDead = async () =>
-                    (await this.api('/v1/jobs?status=dead')).jobs.some((job) => job.verification === id);
-                await until(isDead, 'a dead letter', PATIENCE_MS / 3);
-                return id;
-            } catch (error) {
-                if (left === 1) throw error;
-            } finally {
-                await tool('simchain', 'fault', '--node', this.node, 'none');
-            }
+        // An account that the facilitator has never asked for: of one that it knows it asks no node.
+        const wallet = await this.fund(`stranger-${(this.strangers += 1)}`);
+        const body = await this.captured('/report', wallet);
+        await tool('simchain', 'fault', '--node', this.node, JSON.stringify(REFUSED));
+        try {
+            const id = await this.submit(body);
+            await until(async () => (await this.api('/v1/jobs?status=dead')).jobs.some((job) => job.verification === id),
+                'a dead letter');
+            return id;
+        } finally {
+            await tool('simchain', 'fault', '--node', this.node, 'none');
         }
     }
 
