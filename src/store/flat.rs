@@ -16,6 +16,48 @@ use chrono::{DateTime, Utc};
 /// What one of `amount_billions` is.
 pub(crate) const BILLION: u64 = 1_000_000_000;
 
+/// The columns of a row, in the order in which they are written and read.
+pub(crate) const COLUMNS: &[&str] = &[
+    "number",
+    "id",
+    "tenant",
+    "network",
+    "transaction_hash",
+    "payer",
+    "pay_to",
+    "asset",
+    "amount_billions",
+    "amount_rest",
+    "method",
+    "url",
+    "requested_at",
+    "version",
+    "changed",
+    "status",
+    "code",
+    "detail",
+    "block_height",
+    "block_hash",
+    "block_time",
+    "decided_at",
+    "usage",
+    "reserved_until",
+];
+
+/// The columns of a listed resource, in the order of the table.
+pub(crate) const RESOURCE_COLUMNS: &[&str] = &[
+    "number",
+    "tenant",
+    "method",
+    "url",
+    "updated_at",
+    "x402_version",
+    "description",
+    "mime_type",
+    "max_timeout_seconds",
+    "terms",
+];
+
 const FREE: &str = "free";
 const RESERVED: &str = "reserved";
 const USED: &str = "used";

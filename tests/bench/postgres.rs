@@ -19,6 +19,7 @@ mod postgres_server;
 mod redis_server;
 #[path = "postgres/replicas.rs"]
 mod replicas;
+mod submission;
 
 use std::time::{Duration, Instant};
 

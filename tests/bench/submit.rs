@@ -5,6 +5,7 @@
 //! turns.
 
 mod load;
+mod submission;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
 use ccd402::compose::jobs::Options as JobOptions;
-use ccd402::devnet::shop::ARTICLE;
 use ccd402::devnet::{Devnet, Options};
-use ccd402_simchain::{Funds, IdentitySpec};
 use ccd402_workers::follower::Status;
 use chrono::TimeDelta;
 use load::{Load, Template};
-use serde_json::json;
 
 const CONNECTIONS: u64 = 256;
 const SUBMISSIONS: u64 = 60_000;
@@ -43,7 +41,7 @@ async fn run() {
     options.jobs = JobOptions::default();
     let net = Devnet::start(options).await.expect("the devnet starts");
     covered(&net).await;
-    let (body, hash) = submission(&net).await;
+    let (body, hash) = submission::submission(&net).await;
     let submit = Arc::new(Template::post("/v1/verifications", &body, &hash));
     let many = format!("[{}]", vec![body.as_str(); BATCH as usize].join(","));
     let many = Arc::new(Template::post("/v1/verifications", &many, &hash));
@@ -93,19 +91,6 @@ async fn covered(net: &Devnet) {
     let first = first.expect("the follower runs");
     let is_covered = |status: &Status| block(status) > first.map(|time| time + COVERED);
     follower.wait_for(is_covered).await.expect("the follower runs");
-}
-
-/// The body of a submission, and the transaction hash in it.
-async fn submission(net: &Devnet) -> (String, String) {
-    let payer = net.hand(IdentitySpec::default(), Funds::ccd(1)).await.expect("an account");
-    let url = format!("{}{ARTICLE}", net.gate_url());
-    let offer = payer.offer(&url).await.expect("an offer");
-    let hash = "f".repeat(64);
-    let payload = offer.payload(hash.parse().expect("64 digits"), payer.wallet().address(), None);
-    let body = json!({
-        "x402Version": 1, "paymentPayload": payload, "paymentRequirements": offer.raw,
-    });
-    (body.to_string(), hash)
 }
 
 fn median(rates: &mut [f64]) -> f64 {

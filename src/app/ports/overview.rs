@@ -3,6 +3,9 @@
 //! How it knows is the adapter's business: one that keeps counts answers from them, any other counts
 //! rows.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use ccd402_domain::account::AccountAddress;
 use ccd402_domain::tenant::TenantId;
 use ccd402_protocol::code::ReasonCode;
@@ -12,6 +15,7 @@ use crate::ports::log::Position;
 use crate::ports::read_model::{
     Filter, Finality, PAGE_ROWS_MAX, ReadModel, ReadModelError, Step, Table, Tally,
 };
+use crate::projections::verifications::Row;
 
 /// Newest rows that payers are told of where a read model does not group by them itself.
 const PAYERS_OF: usize = 10_000;
@@ -71,40 +75,27 @@ pub async fn newest_payers<M: ReadModel + ?Sized>(
     model: &M,
     filter: &Filter,
 ) -> Result<Table<AccountAddress>, ReadModelError> {
-    let (mut tallies, mut after, mut seen): (Vec<Tally<AccountAddress>>, _, _) =
-        (Vec::new(), None, 0);
+    let mut groups: BTreeMap<_, Tally<AccountAddress>> = BTreeMap::new();
+    let (mut after, mut seen) = (None, 0);
     let is_cut = loop {
         let page = model.list(filter, after, PAGE_ROWS_MAX).await?;
         for row in &page.rows {
-            let status = row.standing.status();
-            let same = |tally: &&mut Tally<AccountAddress>| {
-                tally.key == row.payer
-                    && tally.status == status
-                    && tally.asset == row.asset
-                    && tally.network == row.network
-            };
-            let amount = u128::from(row.amount.units());
-            match tallies.iter_mut().find(same) {
-                Some(tally) => {
-                    tally.count += 1;
-                    tally.amount += amount;
-                }
-                None => tallies.push(Tally {
-                    key: row.payer,
-                    network: row.network.clone(),
-                    asset: row.asset.clone(),
-                    status,
-                    count: 1,
-                    amount,
-                }),
-            }
+            let (network, asset) = (row.network.clone(), row.asset.clone());
+            let (status, name) = (row.standing.status(), asset.to_string().to_ascii_lowercase());
+            let group = groups
+                .entry((row.payer.to_string(), network.to_string(), name, status))
+                .or_insert(Tally { key: row.payer, network, asset, status, count: 0, amount: 0 });
+            group.count += 1;
+            group.amount += u128::from(row.amount.units());
         }
         seen += page.rows.len();
-        after = page.rows.last().map(crate::projections::verifications::Row::place);
+        after = page.rows.last().map(Row::place);
         if !page.has_more || seen >= PAYERS_OF {
             break page.has_more;
         }
     };
-    tallies.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.as_str().cmp(b.key.as_str())));
+    let mut tallies: Vec<_> = groups.into_values().collect();
+    // Those of one payer keep their order.
+    tallies.sort_by_key(|tally| Reverse(tally.count));
     Ok(Table { tallies, is_cut })
 }

@@ -2,6 +2,8 @@
 //!
 //! A change here raises the projection's version: files are never migrated, they are built anew.
 
+pub(super) use crate::flat::{COLUMNS, RESOURCE_COLUMNS};
+
 /// The tables and the view, each statement as SQLite keeps it.
 pub(super) const TABLES: &[&str] = &[
     "CREATE TABLE checkpoint (\n  \
@@ -98,48 +100,6 @@ pub(super) const INDEXES: &[&str] = &[
     "CREATE INDEX by_pay_to ON verifications (pay_to, requested_at)",
     "CREATE INDEX by_url ON verifications (url, requested_at)",
     "CREATE INDEX by_transaction ON verifications (transaction_hash, requested_at)",
-];
-
-/// The columns of a row, in the order in which they are written and read.
-pub(super) const COLUMNS: &[&str] = &[
-    "number",
-    "id",
-    "tenant",
-    "network",
-    "transaction_hash",
-    "payer",
-    "pay_to",
-    "asset",
-    "amount_billions",
-    "amount_rest",
-    "method",
-    "url",
-    "requested_at",
-    "version",
-    "changed",
-    "status",
-    "code",
-    "detail",
-    "block_height",
-    "block_hash",
-    "block_time",
-    "decided_at",
-    "usage",
-    "reserved_until",
-];
-
-/// The columns of a listed resource, in the order of the table.
-pub(super) const RESOURCE_COLUMNS: &[&str] = &[
-    "number",
-    "tenant",
-    "method",
-    "url",
-    "updated_at",
-    "x402_version",
-    "description",
-    "mime_type",
-    "max_timeout_seconds",
-    "terms",
 ];
 
 /// The columns of a count: what is counted together, and what it comes to.

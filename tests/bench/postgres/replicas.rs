@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ccd402::compose::facilitator::{self, Role, Running};
-use ccd402::devnet::shop::ARTICLE;
 use ccd402::devnet::{Devnet, Options as DevnetOptions};
-use ccd402_simchain::{Funds, IdentitySpec};
 use ccd402_store::postgres::{Options as DatabaseOptions, migrate};
-use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::load::{self, Template};
 use crate::median;
 use crate::postgres_server::PostgresServer;
 use crate::redis_server::RedisServer;
+use crate::submission;
 
 const CONNECTIONS: u64 = 256;
 const SUBMISSIONS: u64 = 10_000;
@@ -54,7 +52,7 @@ pub(crate) async fn measure(server: &PostgresServer) {
         covered(&api).await;
         apis.push(api);
     }
-    let (body, hash) = submission(&net).await;
+    let (body, hash) = submission::submission(&net).await;
     let template = Arc::new(Template::post("/v1/verifications", &body, &hash));
     let (mut by_one, mut by_two, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut costs = Vec::new();
@@ -151,17 +149,4 @@ fn with_the_key_of_all(dir: &Path, name: &str) -> std::path::PathBuf {
     std::fs::create_dir_all(&data).expect("a directory");
     std::fs::write(data.join("webhook.key"), "ab".repeat(32)).expect("a key");
     data
-}
-
-/// The body of a submission, and the transaction hash in it.
-async fn submission(net: &Devnet) -> (String, String) {
-    let payer = net.hand(IdentitySpec::default(), Funds::ccd(1)).await.expect("an account");
-    let url = format!("{}{ARTICLE}", net.gate_url());
-    let offer = payer.offer(&url).await.expect("an offer");
-    let hash = "f".repeat(64);
-    let payload = offer.payload(hash.parse().expect("64 digits"), payer.wallet().address(), None);
-    let body = json!({
-        "x402Version": 1, "paymentPayload": payload, "paymentRequirements": offer.raw,
-    });
-    (body.to_string(), hash)
 }

@@ -4,6 +4,8 @@
 //! never migrated: a change here raises the projection's version, and they are built anew. When
 //! they are made, and dropped, is not decided here.
 
+pub(super) use crate::flat::{COLUMNS, RESOURCE_COLUMNS};
+
 /// Which builds there are, whether each is read or will be, how far it has come, and until when it
 /// is kept though nobody reads it; of each version, which build is read, and in whose place
 /// somebody wishes for another. Made by whoever builds, where they are not there.
@@ -24,48 +26,6 @@ pub(super) const CATALOG: [&str; 3] = [
        position bigint NOT NULL, \
        event uuid NOT NULL, \
        kept_until timestamptz NOT NULL)",
-];
-
-/// What a row of `verifications` holds, in the order in which it is written and read.
-pub(super) const COLUMNS: &[&str] = &[
-    "number",
-    "id",
-    "tenant",
-    "network",
-    "transaction_hash",
-    "payer",
-    "pay_to",
-    "asset",
-    "amount_billions",
-    "amount_rest",
-    "method",
-    "url",
-    "requested_at",
-    "version",
-    "changed",
-    "status",
-    "code",
-    "detail",
-    "block_height",
-    "block_hash",
-    "block_time",
-    "decided_at",
-    "usage",
-    "reserved_until",
-];
-
-/// The same of `resources`.
-pub(super) const RESOURCE_COLUMNS: &[&str] = &[
-    "number",
-    "tenant",
-    "method",
-    "url",
-    "updated_at",
-    "x402_version",
-    "description",
-    "mime_type",
-    "max_timeout_seconds",
-    "terms",
 ];
 
 /// Name and columns of each table of a build. Texts that somebody else has written are bytes: they
