@@ -74,20 +74,19 @@ impl Facilitator {
                 attachment: None,
             };
             let appends = vec![signing, self.holding(&payment, cleared, held)];
-            match self.append(appends).await {
-                Ok(_) | Err(AppendError::VersionConflict { .. }) => {
-                    state = self.load(id).await?.ok_or(Error::Contended)?;
-                    // Whoever signed it has spent the same.
-                    if state.block_item.is_none() {
-                        sponsors.book.give_back(spending);
-                    }
-                }
+            let appended = self.append(appends).await;
+            if let Err(error @ AppendError::Unavailable(_)) = appended {
                 // It may have happened all the same.
-                Err(error @ AppendError::Unavailable(_)) => return Err(error.into()),
-                Err(error) => {
-                    sponsors.book.give_back(spending);
-                    return Err(error.into());
-                }
+                return Err(error.into());
+            }
+            state = self.load(id).await?.ok_or(Error::Contended)?;
+            // Whoever signed it has spent the same.
+            if state.block_item.is_none() {
+                sponsors.book.give_back(spending);
+            }
+            match appended {
+                Ok(_) | Err(AppendError::VersionConflict { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Contended)
