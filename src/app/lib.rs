@@ -28,6 +28,7 @@ pub mod keys;
 mod latency;
 pub mod list;
 mod measure;
+mod moment;
 pub mod operate;
 pub mod past;
 pub mod ports;

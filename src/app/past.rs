@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::moment::last_where;
 use crate::ports::archive::Archive;
 use crate::ports::log::{EventLog, Position};
 use crate::ports::read_model::ReadModel;
@@ -117,21 +118,13 @@ impl Pasts {
         Ok(true)
     }
 
-    /// The last event that had happened at a time; none where the log began later. Found by halving,
-    /// so where clocks were set back it is one of those around that time.
+    /// The last event that had happened at a time; none where the log began later.
     ///
     /// # Errors
     /// Where the log cannot be read.
     pub async fn position_at(&self, time: DateTime<Utc>) -> Result<Option<Position>, Error> {
-        let (mut least, mut most) = (0, *self.0.log.head().borrow());
-        while least < most {
-            let middle = most - (most - least) / 2;
-            match self.time_of(middle).await? {
-                Some(at) if at <= time => least = middle,
-                _ => most = middle - 1,
-            }
-        }
-        Ok((least > 0).then_some(least))
+        let position = last_where(self.0.log.as_ref(), |at| at <= time).await?;
+        Ok((position > 0).then_some(position))
     }
 
     /// When an event happened.

@@ -1,10 +1,9 @@
 //! Restores the sponsors' book from the log, before the first call is answered.
 
-use chrono::NaiveDate;
-
 use crate::error::Error;
 use crate::facilitator::Facilitator;
-use crate::ports::log::{Position, READ_EVENTS_MAX};
+use crate::moment::last_where;
+use crate::ports::log::READ_EVENTS_MAX;
 use crate::sponsored::Sponsors;
 
 /// Verifications looked at between two reads of the index of those that wait.
@@ -40,7 +39,8 @@ impl Facilitator {
 
     async fn restore_budgets(&self, sponsors: &Sponsors) -> Result<(), Error> {
         let today = self.clock.now().date_naive();
-        let mut after = self.last_before(today).await?;
+        // An earlier one only makes more to read.
+        let mut after = last_where(self.log.as_ref(), |at| at.date_naive() < today).await?;
         loop {
             let events = self.log.read_all(after, READ_EVENTS_MAX).await?;
             let Some(last) = events.last() else { return Ok(()) };
@@ -49,22 +49,5 @@ impl Facilitator {
                 sponsors.heard_of_spending(recorded);
             }
         }
-    }
-
-    /// The last position before a day. Clocks that were set back in between may make it an earlier
-    /// one, which only makes more to read.
-    async fn last_before(&self, day: NaiveDate) -> Result<Position, Error> {
-        let (mut before, mut after) = (0, *self.log.head().borrow() + 1);
-        while before + 1 < after {
-            let middle = before + (after - before) / 2;
-            let event = self.log.read_all(middle - 1, 1).await?;
-            let is_before = event.first().is_some_and(|event| event.time.date_naive() < day);
-            if is_before {
-                before = middle;
-            } else {
-                after = middle;
-            }
-        }
-        Ok(before)
     }
 }
