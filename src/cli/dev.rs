@@ -45,7 +45,6 @@ pub struct Args {
 /// # Errors
 /// Where a part cannot start or fails.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(&args.data_dir)?;
     let mut jobs = JobOptions::default();
     jobs.tries.attempts_max = args.job_tries.max(1);
     let local = |port| SocketAddr::from(([127, 0, 0, 1], port));

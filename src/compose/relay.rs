@@ -13,6 +13,10 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Keys that are told of at once.
 const KEYS_MAX: usize = 1_000;
 
+/// Shortest time between two words of appends: under load there are hundreds a second, and each has
+/// every other process look.
+const APPENDED_PAUSE: Duration = Duration::from_millis(25);
+
 /// Tells and hears until told to stop.
 pub(crate) async fn run(relay: Relay, hints: Hints, rates: Rates, stop: CancellationToken) {
     let hear = |word| match word {
@@ -25,11 +29,12 @@ pub(crate) async fn run(relay: Relay, hints: Hints, rates: Rates, stop: Cancella
     tokio::join!(stop.run_until_cancelled(tell), relay.hear(hear, stop.clone()));
 }
 
-/// Appends of the time that telling takes are told of together.
+/// The first append is told of at once, those of the time thereafter together.
 async fn tell_of_appends(relay: &Relay, hints: &Hints) {
     loop {
         hints.appended.notified().await;
         relay.tell(Word::Appended).await;
+        tokio::time::sleep(APPENDED_PAUSE).await;
     }
 }
 

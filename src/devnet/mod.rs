@@ -104,6 +104,9 @@ impl Devnet {
     /// # Errors
     /// Where one cannot start; the message says which.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let dir = &options.data_dir;
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("cannot make the directory {}", dir.display()))?;
         let chain = SimChain::start(ChainOptions {
             listen: options.listen.chain,
             data_dir: options.keep_chain.then(|| options.data_dir.join("chain")),

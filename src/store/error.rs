@@ -75,6 +75,9 @@ pub enum Error {
          start again"
     )]
     NotDurable(Duration),
+    /// The system gives no thread to the one who appends.
+    #[error("no thread can be started that appends: {0}; see the limits of the process")]
+    Thread(io::Error),
     /// The database failed, refused, or could not be reached. Its text says all of its causes.
     #[error("PostgreSQL: {0}")]
     Postgres(Box<sqlx::Error>),

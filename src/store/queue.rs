@@ -28,8 +28,14 @@ enum Command {
 /// Who waits for an append.
 pub(crate) type Reply = oneshot::Sender<Result<Position, AppendError>>;
 
-/// A call and who waits for it.
-pub(crate) type Asked = (Call, Reply);
+/// Calls that become durable together.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) calls: Vec<Call>,
+    /// Who waits for each.
+    pub(crate) replies: Vec<Reply>,
+    bytes: usize,
+}
 
 /// The callers' end.
 pub(crate) struct Queue {
@@ -107,8 +113,8 @@ impl Queue {
 
 impl Intake {
     /// Waits for a call, then takes what else waits; false once there is nothing left to come.
-    pub(crate) async fn next(&mut self, batch: &mut Vec<Asked>) -> bool {
-        while batch.is_empty() {
+    pub(crate) async fn next(&mut self, batch: &mut Batch) -> bool {
+        while batch.calls.is_empty() {
             let Some(first) = self.commands.recv().await else { return false };
             self.take(first, batch);
         }
@@ -116,12 +122,21 @@ impl Intake {
     }
 
     /// The same, on a thread that may block.
-    pub(crate) fn next_blocking(&mut self, batch: &mut Vec<Asked>) -> bool {
-        while batch.is_empty() {
+    pub(crate) fn next_blocking(&mut self, batch: &mut Batch) -> bool {
+        while batch.calls.is_empty() {
             let Some(first) = self.commands.blocking_recv() else { return false };
             self.take(first, batch);
         }
         true
+    }
+
+    /// Takes what has come since, as far as there is room.
+    pub(crate) fn more(&mut self, batch: &mut Batch) {
+        if !batch.is_full()
+            && let Ok(first) = self.commands.try_recv()
+        {
+            self.take(first, batch);
+        }
     }
 
     /// Takes nothing more: replies that are dropped with the queue read as broken.
@@ -134,24 +149,48 @@ impl Intake {
         self.closing
     }
 
-    fn take(&mut self, first: Command, batch: &mut Vec<Asked>) {
-        let mut bytes = 0;
+    fn take(&mut self, first: Command, batch: &mut Batch) {
+        let before = batch.bytes;
         let mut next = Some(first);
         while let Some(command) = next {
             match command {
-                Command::Append(call, reply) => {
-                    bytes += call.bytes;
-                    batch.push((call, reply));
-                }
+                Command::Append(call, reply) => batch.add(call, reply),
                 Command::Close(done) => {
                     self.commands.close();
                     self.closing = Some(done);
                 }
             }
-            let is_full = batch.len() >= BATCH_APPENDS_MAX || bytes >= BATCH_BYTES_MAX;
-            next = if is_full { None } else { self.commands.try_recv().ok() };
+            next = if batch.is_full() { None } else { self.commands.try_recv().ok() };
         }
-        self.load.taken(bytes);
+        self.load.taken(batch.bytes - before);
+    }
+}
+
+impl Batch {
+    /// Calls for whose outcomes nobody waits.
+    #[cfg(test)]
+    pub(crate) fn of(calls: impl IntoIterator<Item = Call>) -> Self {
+        let mut batch = Self::default();
+        for call in calls {
+            batch.add(call, oneshot::channel().0);
+        }
+        batch
+    }
+
+    fn add(&mut self, call: Call, reply: Reply) {
+        self.bytes += call.bytes;
+        self.calls.push(call);
+        self.replies.push(reply);
+    }
+
+    fn is_full(&self) -> bool {
+        self.calls.len() >= BATCH_APPENDS_MAX || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    /// The calls, one by one, and who waits for each; the batch is empty then.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Call, Reply)> {
+        self.bytes = 0;
+        self.calls.drain(..).zip(self.replies.drain(..))
     }
 }
 

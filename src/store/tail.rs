@@ -3,6 +3,7 @@
 //! Only what is durable is put here, and what is gone from here is read from the log.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use ccd402_app::ports::log::{Position, Recorded};
@@ -14,6 +15,7 @@ const EVENTS_MAX: usize = 4_096;
 #[derive(Default)]
 pub(crate) struct Tail {
     events: RwLock<VecDeque<Recorded>>,
+    is_followed: AtomicBool,
 }
 
 impl Tail {
@@ -30,8 +32,14 @@ impl Tail {
         self.events.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Whether anyone has asked for events since this was called last.
+    pub(crate) fn take_followed(&self) -> bool {
+        self.is_followed.swap(false, Ordering::Relaxed)
+    }
+
     /// Events after a position, at most `max`; `None` where the next one is not kept here.
     pub(crate) fn after(&self, after: Position, max: usize) -> Option<Vec<Recorded>> {
+        self.is_followed.store(true, Ordering::Relaxed);
         let kept = self.events.read().unwrap_or_else(PoisonError::into_inner);
         let first = kept.front()?.position;
         let skipped = usize::try_from((after + 1).checked_sub(first)?).ok()?;
@@ -62,6 +70,16 @@ mod tests {
 
     fn positions(tail: &Tail, after: Position, max: usize) -> Option<Vec<Position>> {
         Some(tail.after(after, max)?.iter().map(|recorded| recorded.position).collect())
+    }
+
+    #[test]
+    fn whoever_asks_follows() {
+        let tail = Tail::default();
+        tail.push(events(1..=2));
+        assert!(!tail.take_followed());
+        tail.after(0, 1);
+        assert!(tail.take_followed());
+        assert!(!tail.take_followed());
     }
 
     #[test]

@@ -26,17 +26,20 @@ use std::time::{Duration, Instant};
 use ccd402_app::contract::sample::{append, requested};
 use ccd402_app::ports::log::EventLog as _;
 use ccd402_store::postgres::{Options, PostgresLog, migrate};
+use ccd402_workers::relay::{Relay, Word};
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use postgres_server::PostgresServer;
+use redis_server::RedisServer;
 
 /// Replicas, or connections, that append at the same time.
 const WRITERS: u64 = 4;
 /// Appends of each that wait together; each is one event.
 const IN_FLIGHT: u64 = 64;
 /// Appends of each writer in a round.
-const EACH: u64 = 64 * 60;
+const EACH: u64 = 64 * 200;
 const ROUNDS: usize = 7;
 
 fn main() {
@@ -44,7 +47,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("the runtime starts");
     runtime.block_on(set_up(&server));
     server.restart();
-    runtime.block_on(appends(&server));
+    runtime.block_on(appends(&server, Hints::Redis(RedisServer::start())));
+    runtime.block_on(appends(&server, Hints::Database));
     runtime.block_on(replicas::measure(&server));
     runtime.shutdown_background();
 }
@@ -61,18 +65,32 @@ async fn set_up(server: &PostgresServer) {
     }
 }
 
-async fn appends(server: &PostgresServer) {
+/// By what replicas tell each other of appends.
+enum Hints {
+    /// As in the cluster profile.
+    Redis(RedisServer),
+    /// By notifications, each of which is a transaction of the database's.
+    Database,
+}
+
+async fn appends(server: &PostgresServer, hints: Hints) {
+    let told = match hints {
+        Hints::Redis(_) => "Redis",
+        Hints::Database => "the database",
+    };
     let (mut through_port, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         let options = Options::new(server.create_database());
         migrate(&options).await.expect("it is migrated");
-        let port = rate(append_through_port(&options).await);
+        let port = rate(append_through_port(&options, &hints).await);
         let lines = bare::lines_in(&options.url).await;
         let options = Options::new(server.create_database());
         migrate(&options).await.expect("it is migrated");
         let plain = rate(bare::append(&options.url, lines).await);
         let ratio = port / plain;
-        println!("round {round}: port {port:>6.0}/s, bare {plain:>6.0}/s, {ratio:.2}");
+        println!(
+            "round {round}, told by {told}: port {port:>6.0}/s, bare {plain:>6.0}/s, {ratio:.2}"
+        );
         // The first round warms up.
         if round > 0 {
             through_port.push(port);
@@ -81,16 +99,23 @@ async fn appends(server: &PostgresServer) {
         }
     }
     println!("{WRITERS} writers, {IN_FLIGHT} a batch, synced; medians of {ROUNDS} rounds:");
-    println!("  through the port  {:>6.0} events/s", median(&mut through_port));
+    println!("  through the port  {:>6.0} events/s, told by {told}", median(&mut through_port));
     println!("  bare statements   {:>6.0} events/s", median(&mut bare));
     println!("  ratio {:.2} (goal: 0.8 or more)", median(&mut ratios));
 }
 
 /// Replicas that each keep so many appends waiting.
-async fn append_through_port(options: &Options) -> Duration {
+async fn append_through_port(options: &Options, hints: &Hints) -> Duration {
+    let notifies = matches!(hints, Hints::Database);
+    let options = Options { notifies, ..options.clone() };
+    let stop = CancellationToken::new();
     let mut logs = Vec::new();
     for _ in 0..WRITERS {
-        logs.push(PostgresLog::open(options).await.expect("the log opens"));
+        let log = PostgresLog::open(&options).await.expect("the log opens");
+        if let Hints::Redis(redis) = hints {
+            tokio::spawn(relay(redis.url(), log.clone(), stop.clone()));
+        }
+        logs.push(log);
     }
     // What is appended is there before the clock starts: making it up is not the log's work.
     let mut appenders = Vec::new();
@@ -115,10 +140,27 @@ async fn append_through_port(options: &Options) -> Duration {
         ended.expect("no appender panics");
     }
     let took = since.elapsed();
+    stop.cancel();
     for log in logs {
         log.close().await;
     }
     took
+}
+
+/// Tells the others of one replica's appends, and it of theirs.
+async fn relay(url: String, log: PostgresLog, stop: CancellationToken) {
+    let relay = Relay::open(&url, "bench").expect("a URL");
+    let hints = log.hints();
+    let tell = async {
+        loop {
+            hints.appended.notified().await;
+            relay.tell(Word::Appended).await;
+            // As the processes do.
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    let hear = relay.hear(|_| hints.look.notify_one(), stop.clone());
+    tokio::join!(stop.run_until_cancelled(tell), hear);
 }
 
 fn rate(took: Duration) -> f64 {

@@ -42,22 +42,47 @@ struct Asked {
     verifications: Vec<Uuid>,
 }
 
+/// Facts as a sorted table.
+pub(super) type Table = BTreeMap<IVec, IVec>;
+
 /// What there is of it, and where the log ended then.
 pub(super) struct Facts {
     pub(super) tip: Tip,
-    pub(super) table: BTreeMap<IVec, IVec>,
+    pub(super) table: Table,
 }
 
 impl Questions {
     /// The questions of some calls.
-    pub(super) fn of<'a>(calls: impl Iterator<Item = &'a Call>) -> Self {
+    pub(super) fn of(calls: &[Call]) -> Self {
         let mut questions = Self::default();
-        for append in calls.flat_map(|call| &call.appends) {
+        for append in calls.iter().flat_map(|call| &call.appends) {
             for event in &append.events {
                 questions.ask(&append.stream, &event.index);
             }
         }
         questions
+    }
+
+    /// The same without what is only asked to see whether a stream that begins is new, and nothing
+    /// waits in its name: the unique key of streams tells that when it is written.
+    fn of_all_but_new(calls: &[Call]) -> Self {
+        let mut questions = Self::default();
+        for append in calls.iter().flat_map(|call| &call.appends) {
+            let begins = append.expected == 0;
+            for event in &append.events {
+                match &event.index.claim {
+                    _ if !begins => questions.ask(&append.stream, &event.index),
+                    Some(claim) => questions.claims.add(&claim.key),
+                    None => {}
+                }
+            }
+        }
+        questions
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { streams, claims, waits } = self;
+        streams.is_empty() && claims.seen.is_empty() && waits.seen.is_empty()
     }
 
     /// Asks about one event more.
@@ -87,11 +112,30 @@ impl Asked {
 }
 
 impl Facts {
+    /// Nothing is there.
+    fn none() -> Self {
+        Self { tip: Tip::empty(), table: Table::new() }
+    }
+
+    /// Asks what unique keys do not tell, where that is anything.
+    pub(super) async fn fetch_early(db: &mut PgConnection, calls: &[Call]) -> Result<Self, Error> {
+        let questions = Questions::of_all_but_new(calls);
+        match questions.is_empty() {
+            true => Ok(Self::none()),
+            false => Self::fetch(db, &questions, calls).await,
+        }
+    }
+
+    /// More facts; where both say something of the same, the later holds.
+    pub(super) fn add(&mut self, mut later: Self) {
+        self.table.append(&mut later.table);
+    }
+
     /// Asks, in one look for all; in a second for events that an append may repeat.
-    pub(super) async fn fetch<'a>(
+    pub(super) async fn fetch(
         db: &mut PgConnection,
         questions: &Questions,
-        calls: impl Iterator<Item = &'a Call>,
+        calls: &[Call],
     ) -> Result<Self, Error> {
         let Questions { streams, claims, waits } = questions;
         let streams: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
@@ -104,7 +148,7 @@ impl Facts {
             .bind(&waits.verifications)
             .fetch_all(&mut *db)
             .await?;
-        let mut facts = Self { tip: Tip::empty(), table: BTreeMap::new() };
+        let mut facts = Self::none();
         let mut versions = HashMap::new();
         let mut has_head = false;
         for row in &rows {
@@ -130,14 +174,14 @@ impl Facts {
 
     /// The events at the places where a call wants to put some, as far as they are taken. They
     /// never change: it does not matter how much later this is read.
-    async fn fetch_places<'a>(
+    async fn fetch_places(
         &mut self,
         db: &mut PgConnection,
-        calls: impl Iterator<Item = &'a Call>,
+        calls: &[Call],
         versions: &HashMap<StreamId, u64>,
     ) -> Result<(), Error> {
         let (mut streams, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
-        for append in calls.flat_map(|call| &call.appends) {
+        for append in calls.iter().flat_map(|call| &call.appends) {
             let Prepared { stream, expected, events, .. } = append;
             let newest = versions.get(stream).copied().unwrap_or(0);
             if *expected < newest {

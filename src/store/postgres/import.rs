@@ -121,7 +121,7 @@ impl Import {
         if head != self.tip {
             return Err(Error::Shared);
         }
-        let facts = Facts::fetch(&mut transaction, &questions, std::iter::empty()).await?;
+        let facts = Facts::fetch(&mut transaction, &questions, &[]).await?;
         let mut draft = Draft::new(&facts.table, head, lines.len());
         for (line, read) in lines {
             draft.adopt(line, read)?;

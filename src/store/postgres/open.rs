@@ -24,6 +24,7 @@ const DURABILITY: &str = "SELECT coalesce(current_setting('synchronous_commit', 
 pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
     let mut connection = connect::reach(options).await?;
     check(&mut connection).await?;
+    drop(connection);
     let pool = connect::pool(options)?;
     let seen = match connect::retry(options.retry_max, || first_look(&pool)).await {
         Ok(seen) => seen,
@@ -43,8 +44,7 @@ pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
         options: connect::parse(&options.url)?,
         retry_max: options.retry_max,
         hint: Arc::clone(&appended),
-        connection: Some(connection),
-        is_alone: true,
+        connection: None,
     };
     let tailer = Tailer {
         pool: pool.clone(),
@@ -52,7 +52,7 @@ pub(super) async fn open(options: &Options) -> Result<PostgresLog, Error> {
         poll: options.poll,
         wake: Arc::clone(&look),
     };
-    tokio::spawn(writer.run());
+    writer.start().map_err(Error::Thread)?;
     tokio::spawn(tailer.run());
     if options.notifies {
         tokio::spawn(tailer::listen(pool.clone(), Arc::clone(&status), look));

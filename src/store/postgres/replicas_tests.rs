@@ -11,6 +11,8 @@ use futures::future::join_all;
 
 use super::tests::Ground;
 use super::*;
+use crate::prepare::Call;
+use crate::queue::Batch;
 
 /// Lets the reader of many writers read so many events instead of some thousand.
 const EVENTS: &str = "CCD402_TEST_EVENTS";
@@ -85,6 +87,44 @@ async fn of_replicas_that_claim_a_transaction_one_wins() {
         }
         assert_eq!(log.waiting_count(), 0);
     }
+}
+
+/// A stream that begins is taken for new until it is written: whoever comes second is told, and what
+/// was in the same batch is not harmed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_replicas_that_begin_a_stream_one_wins() {
+    const STREAMS: u64 = 150;
+    let ground = Ground::new().await;
+    let logs = join_all((0..4).map(|_| ground.open())).await;
+    let begins = (0..STREAMS).flat_map(|stream| (0_u64..4).map(move |replica| (stream, replica)));
+    let outcomes = join_all(begins.map(|(stream, replica)| {
+        let log = logs[replica as usize].clone();
+        let shared =
+            Append { cause: cause(replica), ..append(stream, 0, vec![requested(stream, 1)]) };
+        let number = 1_000 * (1 + replica) + stream;
+        let own = append(number, 0, vec![requested(number, number)]);
+        tokio::spawn(async move {
+            let (own, shared) = tokio::join!(log.append(vec![own]), log.append(vec![shared]));
+            own.expect("nobody else begins it");
+            (stream, replica, shared)
+        })
+    }))
+    .await;
+    let (mut winners, mut losers) = (BTreeMap::new(), 0);
+    for outcome in outcomes {
+        match outcome.unwrap() {
+            (stream, replica, Ok(_)) => assert_eq!(winners.insert(stream, replica), None),
+            (_, _, Err(AppendError::VersionConflict { expected: 0, actual: 1, .. })) => losers += 1,
+            (stream, _, Err(other)) => panic!("{stream}: {other}"),
+        }
+    }
+    assert_eq!((winners.len() as u64, losers), (STREAMS, 3 * STREAMS));
+    let all = STREAMS + 4 * STREAMS;
+    for log in &logs {
+        sees(log, all).await;
+        assert_eq!((*log.head().borrow(), log.waiting_count()), (all, all));
+    }
+    assert_eq!(logs[0].check(0, READ_EVENTS_MAX).await.unwrap().position, all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -200,12 +240,14 @@ async fn without_notifications_time_tells() {
     let ground = Ground::new().await;
     let reading = ground.open().await;
     let mut connection = ground.connect().await;
+    let mut nobody = Queue::new(1, 1).1;
     let nothing = status::Known { tip: crate::draft::Tip::empty(), counted: 0 };
     for number in 1..=3 {
         let one = append(number, 0, vec![requested(number, number)]);
-        let calls = [crate::prepare::Call::new(vec![one]).unwrap()];
+        let mut batch = Batch::of([Call::new(vec![one]).unwrap()]);
         // The transaction alone: nobody is told of it.
-        let settled = batch::settle(&mut connection, &calls, false, nothing).await.unwrap();
+        let settled = batch::settle(&mut connection, &mut batch, &mut nobody, nothing);
+        let settled = settled.await.unwrap();
         assert_eq!(settled.outcomes, [Ok(number)]);
         sees(&reading, number).await;
         assert_eq!(reading.waiting_count(), number);

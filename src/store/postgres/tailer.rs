@@ -19,10 +19,12 @@ use crate::error::Error;
 /// The channel of notifications, one in each database.
 const CHANNEL: &str = "ccd402_log";
 const LOOK: &str = include_str!("sql/look.sql");
-const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+/// A notification has a transaction of its own, which need not wait for the disk.
+const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
 
-/// Shortest time between two looks: under load every commit of every replica is a notification.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Shortest time between two looks, and between two notifications: under load every replica commits
+/// hundreds of times a second, and each look takes time from the commits.
+const PAUSE: Duration = Duration::from_millis(25);
 /// Wait before a lost or refused connection for hints is tried again.
 const HINTS_RETRY: Duration = Duration::from_secs(5);
 
@@ -72,10 +74,12 @@ impl Tailer {
         Ok(())
     }
 
-    /// The events that are new, where they are few enough to be kept.
+    /// The events that are new, where they are few enough to be kept, and somebody has followed the
+    /// log since the last look. Whoever begins to does the first reading alone.
     async fn events(&self, known: Known, seen: &Seen) -> Result<Option<Vec<Recorded>>, Error> {
         let (after, to) = (known.tip.position, seen.tip.position);
-        if to == after || to - after > READ_EVENTS_MAX as u64 {
+        let is_followed = self.status.tail.take_followed();
+        if to == after || to - after > READ_EVENTS_MAX as u64 || !is_followed {
             return Ok(None);
         }
         let events = read::all(&self.pool, to, after, READ_EVENTS_MAX).await?;
@@ -134,9 +138,14 @@ pub(super) async fn tell(pool: PgPool, status: Arc<Status>, hint: Arc<Notify>) {
             return;
         }
         let position = status.known().tip.position.to_string();
-        if let Err(error) = sqlx::query(NOTIFY).bind(CHANNEL).bind(position).execute(&pool).await {
-            tracing::debug!(%error, "the others were not notified");
-            let _ = pool.close_event().do_until(tokio::time::sleep(HINTS_RETRY)).await;
-        }
+        let told = sqlx::query(NOTIFY).bind(CHANNEL).bind(position).execute(&pool).await;
+        let pause = match told {
+            Ok(_) => PAUSE,
+            Err(error) => {
+                tracing::debug!(%error, "the others were not notified");
+                HINTS_RETRY
+            }
+        };
+        let _ = pool.close_event().do_until(tokio::time::sleep(pause)).await;
     }
 }

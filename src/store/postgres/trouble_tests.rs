@@ -10,6 +10,8 @@ use sqlx::Connection as _;
 
 use super::tests::{Ground, on_a_thread};
 use super::*;
+use crate::prepare::Call;
+use crate::queue::Batch;
 
 async fn stop(ground: &Ground) {
     let server = Arc::clone(&ground.server);
@@ -162,18 +164,18 @@ async fn a_try_that_was_cut_off_anywhere_is_made_good_by_the_next() {
     let ground = Ground::new().await;
     let nothing = status::Known { tip: crate::draft::Tip::empty(), counted: 0 };
     let mut next = ground.connect().await;
+    let mut nobody = Queue::new(1, 1).1;
     let mut committed_unheard = 0;
     for number in 1..=60 {
         let events = vec![requested(number, number), confirmed(number, number)];
-        let calls = [crate::prepare::Call::new(vec![append(number, 0, events)]).unwrap()];
+        let mut batch = Batch::of([Call::new(vec![append(number, 0, events)]).unwrap()]);
         let mut cut = ground.connect().await;
         let time = Duration::from_micros(number * 100);
-        let is_alone = number % 2 == 0;
-        let first = batch::settle(&mut cut, &calls, is_alone, nothing);
+        let first = batch::settle(&mut cut, &mut batch, &mut nobody, nothing);
         let first = tokio::time::timeout(time, first).await;
         drop(cut);
         // It waits for whatever the first may still be doing.
-        let second = batch::settle(&mut next, &calls, is_alone, nothing).await.unwrap();
+        let second = batch::settle(&mut next, &mut batch, &mut nobody, nothing).await.unwrap();
         assert_eq!(second.outcomes, [Ok(2 * number)]);
         assert_eq!(second.head.position + second.written.events.len() as u64, 2 * number);
         committed_unheard += u64::from(first.is_err() && second.written.events.is_empty());

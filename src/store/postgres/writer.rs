@@ -1,9 +1,13 @@
-//! The one task of a replica that appends: takes what waits, and makes it durable as one transaction.
+//! The one thread of a replica that appends: takes what waits, and makes it durable as one transaction.
+//!
+//! All replicas wait for whoever holds the head's lock: it has a thread and a runtime of its own, so
+//! that it does not wait in turn behind the requests of its replica.
 //!
 //! A database that fails in a way that passes is tried again for some seconds; then the callers hear
 //! that it cannot be reached, and the next batch tries anew. Only what never passes ends it.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ccd402_app::ports::log::AppendError;
@@ -15,8 +19,7 @@ use super::batch::{self, Settled};
 use super::connect::{self, Tries};
 use super::status::Status;
 use crate::error::Error;
-use crate::prepare::Call;
-use crate::queue::{Alarm, Asked, Intake};
+use crate::queue::{Alarm, Batch, Intake};
 
 /// The writer's own.
 pub(super) struct Writer {
@@ -29,15 +32,20 @@ pub(super) struct Writer {
     /// Told of each commit.
     pub(super) hint: Arc<Notify>,
     pub(super) connection: Option<PgConnection>,
-    /// Whether nobody else has appended since this replica did.
-    pub(super) is_alone: bool,
 }
 
 impl Writer {
-    /// Runs until the log is closed or broken.
-    pub(super) async fn run(mut self) {
+    /// Starts the thread; it ends once the log is closed or broken.
+    pub(super) fn start(self) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name("log-writer".to_owned());
+        thread.spawn(move || runtime.block_on(self.run()))?;
+        Ok(())
+    }
+
+    async fn run(mut self) {
         let alarm = Alarm(Arc::clone(&self.status.load));
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         while self.intake.next(&mut batch).await && !self.status.load.is_stopped() {
             if self.settle(&mut batch).await.is_err() {
                 break;
@@ -55,14 +63,13 @@ impl Writer {
         }
     }
 
-    async fn settle(&mut self, batch: &mut Vec<Asked>) -> Result<(), Error> {
+    async fn settle(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let begun_at = Instant::now();
-        let (calls, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        let Settled { head, written, outcomes } = match self.try_some_time(&calls).await {
+        let Settled { head, written, outcomes } = match self.try_some_time(batch).await {
             Ok(settled) => settled,
             Err(error) if connect::passes(&error) => {
-                tracing::warn!(%error, appends = calls.len(), "the log cannot be reached");
-                for reply in replies {
+                tracing::warn!(%error, appends = batch.calls.len(), "the log cannot be reached");
+                for (_, reply) in batch.drain() {
                     let _ = reply.send(Err(AppendError::Unavailable(error.to_string())));
                 }
                 return Ok(());
@@ -75,23 +82,22 @@ impl Writer {
             }
         };
         let events = written.events.len();
-        self.is_alone = head == self.status.known().tip;
         self.status.appended(head, written);
         if events > 0 {
             self.status.measure.synced(events, begun_at.elapsed());
             self.hint.notify_one();
         }
-        for (outcome, reply) in outcomes.into_iter().zip(replies) {
+        for (outcome, (_, reply)) in outcomes.into_iter().zip(batch.drain()) {
             // Who stopped waiting does not want to know.
             let _ = reply.send(outcome);
         }
         Ok(())
     }
 
-    async fn try_some_time(&mut self, calls: &[Call]) -> Result<Settled, Error> {
+    async fn try_some_time(&mut self, batch: &mut Batch) -> Result<Settled, Error> {
         let mut tries = Tries::new(self.retry_max);
         loop {
-            match connect::within(self.try_once(calls)).await {
+            match connect::within(self.try_once(batch)).await {
                 Ok(settled) => return Ok(settled),
                 Err(error) => tries.wait_after(error).await?,
             }
@@ -99,13 +105,13 @@ impl Writer {
     }
 
     /// A connection on which anything failed, or was cut off, is not used again.
-    async fn try_once(&mut self, calls: &[Call]) -> Result<Settled, Error> {
+    async fn try_once(&mut self, batch: &mut Batch) -> Result<Settled, Error> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect::connect(&self.options).await?,
         };
         let known = self.status.known();
-        let settled = batch::settle(&mut connection, calls, self.is_alone, known).await?;
+        let settled = batch::settle(&mut connection, batch, &mut self.intake, known).await?;
         self.connection = Some(connection);
         Ok(settled)
     }

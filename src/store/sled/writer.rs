@@ -15,7 +15,7 @@ use super::syncer::Applied;
 use super::{Files, Status};
 use crate::draft::{Draft, Tip};
 use crate::error::Error;
-use crate::queue::{Alarm, Asked, Intake, Reply};
+use crate::queue::{Alarm, Batch, Intake, Reply};
 
 /// How the calls of one batch went, to be told once it is durable.
 pub(super) type Outcomes = Vec<(Result<Position, AppendError>, Reply)>;
@@ -34,7 +34,7 @@ impl Writer {
     /// Runs until the log is closed or broken.
     pub(super) fn run(mut self) {
         let alarm = Alarm(Arc::clone(&self.status.load));
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         while self.queue.next_blocking(&mut batch) && !self.status.load.is_stopped() {
             let applied = match self.apply(&mut batch) {
                 Ok(applied) => applied,
@@ -62,10 +62,10 @@ impl Writer {
         }
     }
 
-    fn apply(&mut self, batch: &mut Vec<Asked>) -> Result<Applied, Error> {
-        let mut draft = Draft::new(&*self.files.db, self.tip, batch.len());
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for (call, reply) in batch.drain(..) {
+    fn apply(&mut self, batch: &mut Batch) -> Result<Applied, Error> {
+        let mut draft = Draft::new(&*self.files.db, self.tip, batch.calls.len());
+        let mut outcomes = Vec::with_capacity(batch.calls.len());
+        for (call, reply) in batch.drain() {
             outcomes.push((draft.admit(call)?, reply));
         }
         let has_writes = !draft.is_empty();
