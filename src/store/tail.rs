@@ -32,7 +32,12 @@ impl Tail {
         self.events.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Whether anyone has asked for events since this was called last.
+    /// Whether anyone has asked for events since this was taken last.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.is_followed.load(Ordering::Relaxed)
+    }
+
+    /// The same, for those who ask from now on.
     pub(crate) fn take_followed(&self) -> bool {
         self.is_followed.swap(false, Ordering::Relaxed)
     }
@@ -78,6 +83,7 @@ mod tests {
         tail.push(events(1..=2));
         assert!(!tail.take_followed());
         tail.after(0, 1);
+        assert!(tail.is_followed());
         assert!(tail.take_followed());
         assert!(!tail.take_followed());
     }

@@ -4,6 +4,7 @@
 //! tells what is durable, and the later position wins.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ccd402_app::ports::log::{Position, Recorded};
@@ -25,6 +26,7 @@ pub(super) struct Status {
     head: watch::Sender<Position>,
     known: Mutex<Known>,
     waits: RwLock<Waits>,
+    is_appending: AtomicBool,
 }
 
 /// How far this replica has come.
@@ -60,6 +62,7 @@ impl Status {
             head: watch::Sender::new(tip.position),
             known: Mutex::new(Known { tip, counted: 0 }),
             waits: RwLock::default(),
+            is_appending: AtomicBool::new(false),
         };
         status.saw(status.known(), seen, None);
         status
@@ -84,6 +87,16 @@ impl Status {
     pub(super) fn waiting_of(&self, tenant: &TenantId) -> u64 {
         let waits = self.waits.read().unwrap_or_else(PoisonError::into_inner);
         waits.of.get(tenant).map_or(0, |(count, _)| *count)
+    }
+
+    /// Whether this replica has begun a batch, and has not heard how it went.
+    pub(super) fn is_appending(&self) -> bool {
+        self.is_appending.load(Ordering::Relaxed)
+    }
+
+    /// It has begun one, or heard.
+    pub(super) fn set_appending(&self, is_appending: bool) {
+        self.is_appending.store(is_appending, Ordering::Relaxed);
     }
 
     /// This replica has appended after a head.

@@ -10,6 +10,7 @@ use ccd402_app::ports::log::{Position, READ_EVENTS_MAX, Recorded};
 use sqlx::Row as _;
 use sqlx::postgres::{PgListener, PgPool};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::number::{signed, unsigned};
 use super::status::{Known, Seen, Status};
@@ -42,11 +43,17 @@ impl Tailer {
     /// Runs until the log is closed.
     pub(super) async fn run(self) {
         let mut is_failing = false;
+        let mut next_look = Instant::now() + self.poll;
         while !self.pool.is_closed() {
             let mut closed = self.pool.close_event();
-            let woken = tokio::time::timeout(self.poll, self.wake.notified());
+            let woken = tokio::time::timeout_at(next_look, self.wake.notified());
             // Woken, or it is time, or the log is closed: the loop tells which.
             let _ = closed.do_until(woken).await;
+            if Instant::now() < next_look && self.is_told_soon() {
+                let _ = self.pool.close_event().do_until(tokio::time::sleep(PAUSE)).await;
+                continue;
+            }
+            next_look = Instant::now() + self.poll;
             match self.look().await {
                 Ok(()) => is_failing = false,
                 Err(_) if self.pool.is_closed() => break,
@@ -63,6 +70,12 @@ impl Tailer {
             }
             let _ = self.pool.close_event().do_until(tokio::time::sleep(PAUSE)).await;
         }
+    }
+
+    /// Whether the writer is about to tell where the head stands: what has woken the tailer was
+    /// appended before a batch that is under way, as a rule. Who follows the log waits for more.
+    fn is_told_soon(&self) -> bool {
+        self.status.is_appending() && !self.status.tail.is_followed()
     }
 
     async fn look(&self) -> Result<(), Error> {

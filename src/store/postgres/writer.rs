@@ -65,7 +65,10 @@ impl Writer {
 
     async fn settle(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let begun_at = Instant::now();
-        let Settled { head, written, outcomes } = match self.try_some_time(batch).await {
+        self.status.set_appending(true);
+        let settled = self.try_some_time(batch).await;
+        self.status.set_appending(false);
+        let Settled { head, written, outcomes } = match settled {
             Ok(settled) => settled,
             Err(error) if connect::passes(&error) => {
                 tracing::warn!(%error, appends = batch.calls.len(), "the log cannot be reached");
