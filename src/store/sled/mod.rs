@@ -245,6 +245,9 @@ impl EventLog for SledLog {
     }
 
     async fn read_stream(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, ReadError> {
+        if let Some(events) = self.shared.status.tail.stream(stream, after) {
+            return Ok(events);
+        }
         let name = stream.clone();
         let first = self
             .read_point(move |db, head| {
@@ -263,6 +266,9 @@ impl EventLog for SledLog {
     }
 
     async fn read_last(&self, stream: &StreamId) -> Result<Option<Recorded>, ReadError> {
+        if let Some(last) = self.shared.status.tail.last(stream) {
+            return Ok(Some(last));
+        }
         let stream = stream.clone();
         Ok(self.read_point(move |db, head| read::last(&**db, head, &stream)).await?)
     }
