@@ -61,7 +61,7 @@ pub(crate) struct Draft<'a, T> {
     tip: Tip,
     /// Position of the first of `lines`.
     first: Position,
-    lines: Vec<IVec>,
+    lines: Vec<Vec<u8>>,
     /// The events of these lines.
     events: Vec<Recorded>,
     /// Waits that they begin and end.
@@ -96,6 +96,11 @@ impl<'a, T: Table> Draft<'a, T> {
         std::mem::take(&mut self.events)
     }
 
+    /// The lines of these events, for an adapter that does not write them as values of keys.
+    pub(crate) fn take_lines(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.lines)
+    }
+
     /// The waits that these events begin and end, in order.
     pub(crate) fn take_waits(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.waits)
@@ -109,8 +114,10 @@ impl<'a, T: Table> Draft<'a, T> {
     /// Everything to write, in one atomic step.
     pub(crate) fn into_writes(self) -> impl Iterator<Item = (IVec, Option<IVec>)> {
         let head = keys::head_value(self.tip.position, self.tip.hash);
-        let head = (!self.lines.is_empty()).then_some((IVec::from(keys::HEAD), Some(head)));
-        let events = (self.first..).map(keys::event).zip(self.lines.into_iter().map(Some));
+        let has_moved = self.tip.position >= self.first;
+        let head = has_moved.then_some((IVec::from(keys::HEAD), Some(head)));
+        let lines = self.lines.into_iter().map(|line| Some(IVec::from(line)));
+        let events = (self.first..).map(keys::event).zip(lines);
         events.chain(self.writes).chain(head)
     }
 
@@ -183,7 +190,7 @@ impl<'a, T: Table> Draft<'a, T> {
         }
         let place = (keys::stream(stream, version), position);
         self.reindex(place, IndexChange::of(event))?.map_err(|e| damaged(&e.to_string()))?;
-        self.lines.push(IVec::from(line));
+        self.lines.push(line);
         self.events.push(recorded);
         self.tip.position = position;
         self.tip.hash = hash;
@@ -208,7 +215,7 @@ impl<'a, T: Table> Draft<'a, T> {
             let is_first = event.version == 1;
             self.index((event.key, position), event.index, is_first)?;
             let (line, hash) = event.line.place(position, self.tip.hash);
-            self.lines.push(IVec::from(line));
+            self.lines.push(line);
             self.events.push(Recorded {
                 position,
                 id: event.id,
@@ -305,7 +312,7 @@ impl<'a, T: Table> Draft<'a, T> {
     fn line(&self, position: Position) -> Result<IVec, Error> {
         let drafted = position.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         match drafted.and_then(|at| self.lines.get(at)) {
-            Some(line) => Ok(line.clone()),
+            Some(line) => Ok(IVec::from(line.as_slice())),
             None => read::line(self.table, position),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use ccd402_app::ports::log::{Position, Recorded, StreamId};
 use ccd402_domain::event::Event;
@@ -45,7 +46,8 @@ pub(crate) struct Context<'a> {
 /// out places has next to nothing left to do.
 #[derive(Clone)]
 pub(crate) struct Unplaced {
-    line: Vec<u8>,
+    /// Shared by clones, which those make who may have to give it another place.
+    line: Arc<Vec<u8>>,
     hasher: Sha256,
 }
 
@@ -86,7 +88,7 @@ impl Unplaced {
         event.write_json(&mut line)?;
         let data_bytes = line.len() - data_at;
         let hasher = Sha256::new_with_prefix(&line);
-        Ok((Self { line, hasher }, data_bytes))
+        Ok((Self { line: Arc::new(line), hasher }, data_bytes))
     }
 
     /// Bytes of the line when it is whole, at most.
@@ -96,7 +98,12 @@ impl Unplaced {
 
     /// The whole line, and its hash.
     pub(crate) fn place(self, position: Position, previous: Digest) -> (Vec<u8>, Digest) {
-        let Self { mut line, mut hasher } = self;
+        let Self { line, mut hasher } = self;
+        let mut line = Arc::try_unwrap(line).unwrap_or_else(|shared| {
+            let mut line = Vec::with_capacity(shared.len() + PLACE_BYTES_MAX);
+            line.extend_from_slice(&shared);
+            line
+        });
         let place_at = line.len();
         write!(line, r#","position":{position},"prevhash":""#).expect("memory takes every write");
         push_hex(&mut line, previous);

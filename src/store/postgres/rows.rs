@@ -62,7 +62,7 @@ pub(super) async fn write<T: Table>(
     mut draft: Draft<'_, T>,
 ) -> Result<Written, Error> {
     let (tip, events, waits) = (draft.tip(), draft.take_events(), draft.take_waits());
-    let mut columns = Columns::default();
+    let mut columns = Columns { lines: draft.take_lines(), ..Columns::default() };
     for (key, value) in draft.into_writes() {
         columns.add(&key, value.as_deref()).ok_or_else(|| unknown(tip.position))?;
     }
@@ -75,7 +75,6 @@ impl Columns {
     /// Sorts a write of the draft into its table; `None` for one that has none.
     fn add(&mut self, key: &[u8], value: Option<&[u8]>) -> Option<()> {
         match (key.first()?, value) {
-            (b'e', Some(line)) => self.lines.push(line.to_vec()),
             (b'c', Some(value)) => {
                 let (owner, position) = keys::read_claim(value)?;
                 self.claims.add(key, Some(owner.0), position)?;
