@@ -23,6 +23,10 @@ use concordium_rust_sdk::{
     },
     v2::{BlockIdentifier, Upward},
 };
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared, WeakShared},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -59,9 +63,15 @@ pub(crate) struct Ledger {
 struct Known {
     seen: Option<Seen>,
     accounts: HashMap<AccountKey, Arc<Account>>,
+    /// Accounts that are being asked for as of that block: a block touches the accounts of all who are
+    /// paid and who pay fees, and whoever needs one of them then waits for the same answer.
+    asked: HashMap<AccountKey, WeakShared<Asking>>,
     tokens: HashMap<String, Arc<TokenState>>,
     rate: Option<fee::Rate>,
 }
+
+/// An answer on its way, for as long as somebody waits for it.
+type Asking = BoxFuture<'static, Result<Option<Arc<Account>>, Error>>;
 
 /// The last block that came by.
 #[derive(Clone, Copy)]
@@ -129,6 +139,7 @@ impl Ledger {
         for key in &touched.accounts {
             known.accounts.remove(key);
         }
+        known.asked.clear();
         known.seen = Some(Seen { height, hash: block.block_hash, at: Instant::now() });
     }
 
@@ -143,10 +154,9 @@ impl Ledger {
             return Ok(account);
         }
         let Some(seen) = seen else { return self.account_now(address).await };
-        let asked =
-            account::ask_at(&self.nodes, address, BlockIdentifier::Given(seen.hash)).await?;
+        let asked = self.asking(seen, address).await?;
         // A node that has not come so far knows no account as of that block.
-        let Some(account) = asked.map(Arc::new) else { return self.account_now(address).await };
+        let Some(account) = asked else { return self.account_now(address).await };
         self.learn(seen, |known| {
             if known.accounts.len() >= ACCOUNTS_MAX {
                 known.accounts.clear();
@@ -154,6 +164,29 @@ impl Ledger {
             known.accounts.insert(key, Arc::clone(&account));
         });
         Ok(Some(account))
+    }
+
+    /// The answer about an account as of a block: the one that others wait for already, if they do.
+    fn asking(&self, seen: Seen, address: &AccountAddress) -> Shared<Asking> {
+        let (nodes, address) = (self.nodes.clone(), *address);
+        let mut known = self.lock();
+        let is_last = known.seen.is_some_and(|now| now.hash == seen.hash);
+        let asked = known.asked.get(&address.account()).filter(|_| is_last);
+        if let Some(asking) = asked.and_then(WeakShared::upgrade) {
+            return asking;
+        }
+        let asking = async move {
+            let asked = account::ask_at(&nodes, &address, BlockIdentifier::Given(seen.hash));
+            Ok(asked.await?.map(Arc::new))
+        };
+        let asking = asking.boxed().shared();
+        if let Some(shared) = asking.downgrade().filter(|_| is_last) {
+            if known.asked.len() >= ACCOUNTS_MAX {
+                known.asked.clear();
+            }
+            known.asked.insert(address.account(), shared);
+        }
+        asking
     }
 
     /// An account as a node says now, which may be before or after the block that was seen last.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ccd402_chain::codec;
 use ccd402_domain::amount::Amount;
 use ccd402_simchain::{FaultKind, Funds, IdentitySpec, List};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::kit::{PRICE, Stage};
@@ -263,5 +264,24 @@ async fn a_payer_that_is_known_costs_no_node_a_call() {
     }
     let asked = stage.chain.asked() - before;
     assert!(asked <= 2, "{asked} calls for 19 payments");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_an_account_at_the_same_time_is_answered_by_one_call() {
+    let stage = Stage::new().await;
+    let payer = stage.payer(500).await;
+    assert_eq!(stage.settle(&stage.payment(&payer, "CCD").await).await["success"], true);
+    // The block has touched all three accounts; no other comes.
+    stage.chain.fault(FaultKind::StallStreams);
+    let mut payments = Vec::new();
+    for _ in 0..20 {
+        payments.push(stage.payment(&payer, "CCD").await);
+    }
+    let before = stage.chain.asked();
+    let verified = join_all(payments.iter().map(|payment| stage.verify(payment))).await;
+    assert!(verified.iter().all(|answer| answer["isValid"] == true), "{verified:?}");
+    let asked = stage.chain.asked() - before;
+    assert!(asked <= 10, "{asked} calls for three accounts of 20 payments");
     stage.stop().await;
 }
