@@ -280,6 +280,7 @@ impl Sponsoring for ScriptedSponsors {
     async fn sign(
         &self,
         wire: &SignedTransaction,
+        _: Option<&Arc<AccountState>>,
     ) -> Result<Result<Finished, Rejection>, ChainError> {
         let hash = TransactionHash::from_bytes(*digest(wire).as_bytes());
         Ok(Ok(Finished { hash, block_item: hash.as_bytes().to_vec() }))

@@ -80,9 +80,14 @@ pub trait Sponsoring: Send + Sync {
 
     /// Signs as the sponsor that the transaction names. The same transaction always gives the same
     /// bytes, for as long as the sponsor has the same keys.
+    ///
+    /// Its sender's signatures are checked first: a sponsor pays for what the chain then finds
+    /// unsigned. Only where they were found to hold for this very state of the sender's account, and it
+    /// is still the one that is known, they are not checked again.
     async fn sign(
         &self,
         wire: &SignedTransaction,
+        holds_for: Option<&Arc<AccountState>>,
     ) -> Result<Result<Finished, Rejection>, ChainError>;
 
     /// Sends a block item. After an error it may have been taken: the same bytes may be sent again.

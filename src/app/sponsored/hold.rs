@@ -96,7 +96,7 @@ impl Facilitator {
             return Ok(Err(Rejection::of(ReasonCode::SponsorBudgetExceeded)));
         }
         self.must_have_room(call.tenant, 1)?;
-        let finished = match sponsors.port.sign(&handed.wire).await? {
+        let finished = match sponsors.finished(&handed.transaction, &handed.wire).await? {
             Ok(finished) => finished,
             Err(rejection) => return Ok(Err(rejection)),
         };

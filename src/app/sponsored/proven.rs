@@ -12,7 +12,7 @@ use ccd402_protocol::payload::AccountSignatures;
 use ccd402_protocol::sponsored::SignedTransaction;
 
 use crate::error::Error;
-use crate::ports::sponsoring::Freshness;
+use crate::ports::sponsoring::{Finished, Freshness};
 use crate::remembered::Remembered;
 use crate::sponsored::Sponsors;
 
@@ -46,19 +46,32 @@ impl Sponsors {
     ) -> Result<SenderSignature, Error> {
         // Before the check, so that a change meanwhile makes the proof one of an older account.
         let account = self.port.account(&transaction.sender, Freshness::Known).await?;
-        let signatures = &wire.signatures.sender;
-        let is_of = |proof: Arc<Proof>, account: &Arc<AccountState>| {
-            Arc::ptr_eq(&proof.account, account) && proof.signatures == *signatures
-        };
-        let known = self.proven.get(transaction.digest).zip(account.as_ref());
-        if known.is_some_and(|(proof, account)| is_of(proof, account)) {
+        let proof = self.proof(transaction, wire);
+        if proof.zip(account.as_ref()).is_some_and(|(proof, now)| Arc::ptr_eq(&proof.account, now))
+        {
             return Ok(SenderSignature::Holds);
         }
         let signature = self.port.signature(wire).await?;
         if let (SenderSignature::Holds, Some(account)) = (signature, account) {
-            let proof = Proof { signatures: signatures.clone(), account };
+            let proof = Proof { signatures: wire.signatures.sender.clone(), account };
             self.proven.insert(transaction.digest, Arc::new(proof));
         }
         Ok(signature)
+    }
+
+    /// Signed as its sponsor, too, and finished.
+    pub(super) async fn finished(
+        &self,
+        transaction: &Transaction,
+        wire: &SignedTransaction,
+    ) -> Result<Result<Finished, Rejection>, Error> {
+        let proof = self.proof(transaction, wire);
+        Ok(self.port.sign(wire, proof.as_ref().map(|proof| &proof.account)).await?)
+    }
+
+    /// The proof of these very signatures, by the account as it was then.
+    fn proof(&self, transaction: &Transaction, wire: &SignedTransaction) -> Option<Arc<Proof>> {
+        let proof = self.proven.get(transaction.digest)?;
+        (proof.signatures == wire.signatures.sender).then_some(proof)
     }
 }

@@ -49,7 +49,7 @@ impl Facilitator {
             if let Err(rejection) = sponsors.signed_now(&handed.transaction, &handed.wire).await? {
                 return Ok(Err(rejection));
             }
-            let finished = match sponsors.port.sign(&handed.wire).await? {
+            let finished = match sponsors.finished(&handed.transaction, &handed.wire).await? {
                 Ok(finished) if finished.hash == state.payment.transaction => finished,
                 Ok(_) => return Ok(Err(signed_otherwise())),
                 Err(rejection) => return Ok(Err(rejection)),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use ccd402_domain::{
+    account::AccountAddress,
     amount::Amount,
     asset::Asset,
     ids::Digest,
@@ -25,7 +26,7 @@ use concordium_rust_sdk::base::{
     base::{Energy as SdkEnergy, Nonce},
     common::types::{CredentialIndex, KeyIndex, Signature, TransactionSignature, TransactionTime},
     constants::MAX_MEMO_SIZE,
-    contracts_common::{AccountAddress as SdkAddress, Amount as SdkAmount},
+    contracts_common::Amount as SdkAmount,
     hashes::TransactionSignHash,
     protocol_level_tokens::{RawCbor, TokenOperationsPayload},
     transactions::{
@@ -94,14 +95,14 @@ impl Signable {
             energy_amount: SdkEnergy { energy: total },
             payload_size: payload.size(),
             expiry: TransactionTime { seconds: header.expiry },
-            sponsor: Some(sponsor),
+            sponsor: Some(codec::sdk_address(&sponsor)),
         };
         let hash_to_sign = compute_transaction_sign_hash_v1(&transaction_header, &payload);
         let transaction = Transaction {
             sender,
             sequence_number: header.nonce,
             expires_at_s: header.expiry,
-            sponsor: codec::address(&sponsor),
+            sponsor,
             energy,
             signatures: given,
             asset,
@@ -147,7 +148,8 @@ fn deed(payload: &TransactionPayload) -> Result<Deed, Rejection> {
 }
 
 fn ccd(to: &str, micro_ccd: u64, memo: Option<Vec<u8>>) -> Result<Deed, Rejection> {
-    let to_address = address(to, "payload.toAddress")?;
+    let to = address(to, "payload.toAddress")?;
+    let to_address = codec::sdk_address(&to);
     let amount = SdkAmount::from_micro_ccd(micro_ccd);
     let payload = match memo.clone().map(Memo::try_from) {
         None => Payload::Transfer { to_address, amount },
@@ -157,7 +159,6 @@ fn ccd(to: &str, micro_ccd: u64, memo: Option<Vec<u8>>) -> Result<Deed, Rejectio
             return Err(Rejection::new(ReasonCode::EnergyOutOfBounds, detail));
         }
     };
-    let to = codec::address(&to_address);
     let amount = Amount::from_units(micro_ccd);
     let transfer = Operation::Transfer(Transfer { to, amount, decimals: None, memo });
     Ok(Deed { payload, asset: Asset::Ccd, operations: vec![transfer] })
@@ -191,9 +192,8 @@ fn memo_bytes(text: &str) -> Result<Vec<u8>, Rejection> {
     })
 }
 
-fn address(text: &str, name: &str) -> Result<SdkAddress, Rejection> {
-    let wrong = |_| malformed(&format!("{name} is not an account address"));
-    Ok(codec::sdk_address(&text.parse().map_err(wrong)?))
+fn address(text: &str, name: &str) -> Result<AccountAddress, Rejection> {
+    text.parse().map_err(|_| malformed(&format!("{name} is not an account address")))
 }
 
 type Signatures = BTreeMap<CredentialIndex, BTreeMap<KeyIndex, Signature>>;

@@ -89,12 +89,23 @@ impl Sponsor {
     /// # Errors
     /// If it is not this sponsor's, not signed by its sender, or short of energy for both.
     pub fn sign(&self, signable: &Signable, sender: &Account) -> Result<Signed, Error> {
+        let named = signable.transaction().sponsor;
+        if named.is_alias_of(&self.address)
+            && signable.signature(Some(sender)) != SenderSignature::Holds
+        {
+            return Err(Error::NotSigned);
+        }
+        self.finish(signable)
+    }
+
+    /// The same where the sender's signatures are known to hold.
+    ///
+    /// # Errors
+    /// If it is not this sponsor's, or short of energy for both.
+    pub(super) fn finish(&self, signable: &Signable) -> Result<Signed, Error> {
         let transaction = signable.transaction();
         if !transaction.sponsor.is_alias_of(&self.address) {
             return Err(Error::OtherSponsor(self.address));
-        }
-        if signable.signature(Some(sender)) != SenderSignature::Holds {
-            return Err(Error::NotSigned);
         }
         let stated = transaction.energy.sponsor_signatures;
         let signs = u64::from(self.keys.num_keys());

@@ -295,9 +295,12 @@ impl Stage {
 
 /// The transaction in the SDK's JSON, read.
 pub(crate) fn signable(signed: &Value) -> Signable {
-    let payload = json!({ "signedTransaction": signed });
-    let wire = SignedTransaction::decode(&payload).unwrap();
-    Signable::read(&wire).unwrap()
+    Signable::read(&read(signed)).unwrap()
+}
+
+/// The transaction in the SDK's JSON, as it comes over the wire.
+pub(crate) fn read(signed: &Value) -> SignedTransaction {
+    SignedTransaction::decode(&json!({ "signedTransaction": signed })).unwrap()
 }
 
 /// A payload as the SDK writes it, and the energy of executing it.

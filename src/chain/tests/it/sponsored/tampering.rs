@@ -1,10 +1,16 @@
 //! What is changed after it was signed is found, by us before the chain has to.
 
+use std::sync::Arc;
+
+use ccd402_app::ports::sponsoring::{Freshness, Sponsoring as _};
 use ccd402_chain::{
-    sponsored::{Error, is_signed_by_both},
+    sponsored::{Error, Sponsors, is_signed_by_both},
     submit::Submitted,
 };
-use ccd402_domain::{account::AccountAddress, sponsored::rules::SenderSignature};
+use ccd402_domain::{
+    account::AccountAddress,
+    sponsored::{energy::Bounds, rules::SenderSignature},
+};
 use ccd402_protocol::code::ReasonCode;
 use ccd402_simchain::{Funds, IdentitySpec};
 use concordium_rust_sdk::base::{
@@ -15,7 +21,8 @@ use concordium_rust_sdk::base::{
 };
 use serde_json::{Value, json};
 
-use super::kit::{Order, Stage, signable};
+use super::kit::{Order, Stage, read, signable};
+use crate::support::port;
 
 /// A transaction with a value set by its pointer, or taken away.
 fn with(signed: &Value, pointer: &str, value: Value) -> Value {
@@ -71,6 +78,25 @@ async fn each_tampering_is_found_by_the_keys_on_chain() {
             let refused = stage.sponsor.sign(&signable(&tampered), &sender);
             assert_eq!(refused, Err(Error::NotSigned), "{asset}: {name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_knew_the_sender_as_it_was_does_not_spare_the_check() {
+    let stage = Stage::new().await;
+    let chain = Arc::new(port(&stage.chain).await);
+    let sponsors = Sponsors::new(chain, vec![stage.sponsor.clone()], Bounds::default());
+    let signed = stage.signed(&stage.order("CCD", false)).await;
+    let forged =
+        with(&signed, "/header/expiry", json!(signed["header"]["expiry"].as_u64().unwrap() - 1));
+    let before = sponsors.account(&stage.payer(), Freshness::Now).await.unwrap();
+    for holds_for in [None, before.as_ref()] {
+        let code = async |signed| {
+            let finished = sponsors.sign(&read(signed), holds_for).await.unwrap();
+            finished.err().map(|rejection| rejection.code)
+        };
+        assert_eq!(code(&signed).await, None);
+        assert_eq!(code(&forged).await, Some(ReasonCode::InvalidSenderSignature));
     }
 }
 
