@@ -1,6 +1,7 @@
 //! The extension `payment-identifier` of x402 v2: the payer's own key for a payment, under which a
 //! repeat hears the stored answer. What is stored is the caller's business.
 
+use memchr::memmem;
 use serde::Deserialize;
 
 /// The extension's name in `extensions`.
@@ -70,9 +71,8 @@ struct Info {
 /// # Errors
 /// Where one is required and missing, or is none.
 pub fn of(body: &[u8]) -> Result<Option<String>, BadIdentifier> {
-    let name = PAYMENT_IDENTIFIER.as_bytes();
     // Most payments carry none: they are not read once more for it.
-    if !body.windows(name.len()).any(|window| window == name) {
+    if memmem::find(body, PAYMENT_IDENTIFIER.as_bytes()).is_none() {
         return Ok(None);
     }
     // What is no request at all is refused by whoever reads all of it.

@@ -227,7 +227,12 @@ fn from_v2(
 ) -> Result<PresentedPayment<Value>, Refused> {
     let outer: PaymentPayloadV2 = serde_json::from_value(payload).map_err(invalid_payload)?;
     same_version(outer.x402_version, X402Version::V2)?;
-    let accepted = PaymentRequirements::decode(X402Version::V2, outer.accepted.clone())?;
+    // As a rule it is the very offer, which is read already.
+    let other = (outer.accepted != *requirements.raw())
+        .then(|| PaymentRequirements::decode(X402Version::V2, outer.accepted.clone()))
+        .transpose()?;
+    let accepted = other.as_ref().unwrap_or(&requirements).fields();
+    let (scheme, network) = (accepted.scheme.clone(), accepted.network.clone());
     let identity_extension = outer
         .extensions
         .as_ref()
@@ -240,8 +245,8 @@ fn from_v2(
     Ok(PresentedPayment {
         version: X402Version::V2,
         requirements,
-        scheme: accepted.fields().scheme.clone(),
-        network: accepted.fields().network.clone(),
+        scheme,
+        network,
         accepted: Some(outer.accepted),
         resource: outer.resource.map(|resource| resource.url),
         payload: outer.payload,
