@@ -9,8 +9,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ccd402_app::ports::log::{Position, READ_EVENTS_MAX, Recorded, StreamId};
 
-/// Events that are kept: some megabytes, and a quarter of a second of a full load.
-const EVENTS_MAX: usize = 8_192;
+/// Events that are kept: some megabytes, and a tenth of a second of a full load.
+const EVENTS_MAX: usize = 4_096;
 
 /// The newest events, without a gap up to the head.
 #[derive(Default)]
@@ -70,6 +70,9 @@ impl Tail {
 
     /// Events of a stream after a version, at most [`READ_EVENTS_MAX`]; `None` where not all of
     /// them are kept here.
+    ///
+    /// Only for a log that one process has to itself: where others append, too, this may be behind them,
+    /// and whoever decides anew after a conflict must see what they have written.
     pub(crate) fn stream(&self, stream: &StreamId, after: u64) -> Option<Vec<Recorded>> {
         let kept = self.read();
         let mut link = kept.newest(stream)?;
@@ -86,7 +89,7 @@ impl Tail {
         Some(events)
     }
 
-    /// The newest event of a stream, if it is kept here.
+    /// The newest event of a stream, if it is kept here; for the same logs.
     pub(crate) fn last(&self, stream: &StreamId) -> Option<Recorded> {
         Some(self.read().newest(stream)?.recorded.clone())
     }
