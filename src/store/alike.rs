@@ -10,6 +10,8 @@ use ccd402_app::ports::read_model::{
     Compared, DIFFERENCES_MAX, Difference, ReadModelError as Error, Unlike,
 };
 
+use crate::tallied;
+
 /// Rows that are read at a time.
 pub(crate) const PAGE_ROWS: usize = 2_048;
 
@@ -63,6 +65,24 @@ pub(crate) async fn compare(
             }
         }
     }
+}
+
+/// Compares counts of the rows that were compared. Where rows differ their counts do: they are not
+/// told of again, nor counted among the rows. One is told by the event that began it.
+pub(crate) async fn compare_counts(
+    made: impl Pages,
+    read: impl Pages,
+    found: &mut Compared,
+) -> Result<(), Error> {
+    if found.different > 0 {
+        return Ok(());
+    }
+    let mut counts = nothing();
+    compare(tallied::COLUMNS, made, read, &mut counts).await?;
+    found.different = counts.different;
+    found.differences = counts.differences;
+    found.differences.iter_mut().for_each(|one| one.number = tallied::begun_by(one.number));
+    Ok(())
 }
 
 /// The rows of one side, a page at a time.

@@ -22,6 +22,7 @@ pub mod sled;
 pub mod sqlite;
 mod table;
 mod tail;
+mod tallied;
 mod upcast;
 mod waits;
 

@@ -203,7 +203,7 @@ async fn what_is_made_again_answers_byte_for_byte_as_before() {
     assert_eq!(told, json!({ "equal": true, "position": head, "rows": 12 }));
 
     // A page in the middle is rubbish, as a bad disk leaves it.
-    let path = shop.dir.path().join("read-model.v3.sqlite");
+    let path = shop.dir.path().join("read-model.v4.sqlite");
     let mut bytes = fs::read(&path).unwrap();
     let half = bytes.len() / 2 / 4_096 * 4_096;
     bytes[half..half + 4_096].fill(0x55);

@@ -185,8 +185,8 @@ async fn a_replay_that_is_interrupted_leaves_what_was_there() {
     let before = rows(dir.path()).await;
     let out = dir.path().join("past.sqlite");
     let commands: [(&[&str], &str); 3] = [
-        (&[], "read-model.v3.building.sqlite"),
-        (&["--diff"], "read-model.v3.comparing.sqlite"),
+        (&[], "read-model.v4.building.sqlite"),
+        (&["--diff"], "read-model.v4.comparing.sqlite"),
         (&["--out", arg(&out)], "past.sqlite.part"),
     ];
     for (more, half_built) in commands {

@@ -37,6 +37,26 @@ pub async fn what_was_lived_is_compared_with_what_is_replayed(model: Model) {
     assert_eq!(found.differences.len(), DIFFERENCES_MAX);
 }
 
+/// Counts come to the same however events came together, and however much was paid.
+pub async fn counts_are_alike_however_events_came_together(model: Model) {
+    let large =
+        |number, units| paying(number, move |payment| payment.amount = Amount::from_units(units));
+    let log = [
+        of(1, 1, 1, large(1, 700_000_000)),
+        of(2, 2, 1, large(2, 800_000_000)),
+        of(3, 1, 2, confirmed(1, 1)),
+    ];
+    for together in 1..=log.len() {
+        begin(&model).await;
+        for events in log.chunks(together) {
+            apply(&model, events).await;
+        }
+        let found = compare(&model, &log).await;
+        let expected = Compared { position: 3, rows: 2, different: 0, differences: Vec::new() };
+        assert_eq!(found, expected, "{together} together");
+    }
+}
+
 /// What is read goes on meanwhile: it is written, and another may be swapped in.
 pub async fn a_comparison_is_with_what_is_held(model: Model) {
     assert!(matches!(hold(&model).await, Err(ReadModelError::Building)));

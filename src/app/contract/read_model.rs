@@ -27,7 +27,8 @@ mod glance;
 mod shelf;
 
 pub use compared::{
-    a_comparison_is_with_what_is_held, what_was_lived_is_compared_with_what_is_replayed,
+    a_comparison_is_with_what_is_held, counts_are_alike_however_events_came_together,
+    what_was_lived_is_compared_with_what_is_replayed,
 };
 pub use glance::*;
 pub use shelf::*;
@@ -63,6 +64,7 @@ macro_rules! read_model_contract {
             payers_are_told_with_what_they_pay
             a_rebuild_is_read_once_it_is_swapped_in
             what_was_lived_is_compared_with_what_is_replayed
+            counts_are_alike_however_events_came_together
             a_comparison_is_with_what_is_held
             what_is_confirmed_is_listed
             the_oldest_leaves_a_full_list

@@ -14,53 +14,27 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
 
 use super::codec::{get, number};
 use super::file::RowFile;
-use super::schema::{COLUMNS, RESOURCE_COLUMNS, TALLY_COLUMNS};
-use super::tallies::BEGUN_BY_ONE;
+use super::schema::{COLUMNS, RESOURCE_COLUMNS};
 use super::{Shared, failure, live};
 use crate::alike::{self, PAGE_ROWS, Pages, TextRow};
 use crate::flat::int;
+use crate::tallied;
 
-/// What is compared.
-static TABLES: LazyLock<[Table; 3]> = LazyLock::new(|| {
-    let counts = Table::of("tallies", TALLY_COLUMNS, &AMOUNT);
+/// Rows of verifications, of resources, and of counts, as they are compared.
+static ROWS: LazyLock<[String; 3]> = LazyLock::new(|| {
     [
-        Table::of("verifications", COLUMNS, &[]),
-        Table::of("resources", RESOURCE_COLUMNS, &[]),
-        Table { counts: true, ..counts },
+        rows("verifications", &COLUMNS.join(", ")),
+        rows("resources", &RESOURCE_COLUMNS.join(", ")),
+        rows("tallies", &tallied::compared()),
     ]
 });
-/// How events came together shows in the parts of an amount, and not in its sum.
-const AMOUNT: [(&str, &str); 2] = [
-    ("amount_billions", "(amount_billions + amount_rest / 1000000000)"),
-    ("amount_rest", "(amount_rest % 1000000000)"),
-];
 
-/// A table of rows that have a number.
-struct Table {
-    columns: &'static [&'static str],
-    /// Rows after a number, each as one text.
-    rows: String,
-    /// Whether its rows are counts of others: a number is then that of an event and a place.
-    counts: bool,
-}
-
-impl Table {
-    fn of(
-        name: &str,
-        columns: &'static [&'static str],
-        written: &[(&'static str, &'static str)],
-    ) -> Self {
-        let value = |column: &&'static str| {
-            written.iter().find(|(name, _)| name == column).map_or(*column, |(_, value)| *value)
-        };
-        let values: Vec<_> = columns.iter().map(value).collect();
-        let rows = format!(
-            "SELECT number, json_array({}) FROM {name} WHERE number > ?1 ORDER BY number \
-             LIMIT {PAGE_ROWS}",
-            values.join(", ")
-        );
-        Self { columns, rows, counts: false }
-    }
+/// Rows after a number, each as one text.
+fn rows(table: &str, values: &str) -> String {
+    format!(
+        "SELECT number, json_array({values}) FROM {table} WHERE number > ?1 ORDER BY number \
+         LIMIT {PAGE_ROWS}"
+    )
 }
 
 /// A file beside the one that is read, and a view of that.
@@ -122,14 +96,14 @@ impl Comparison for Beside {
 
 /// One table of one side.
 struct Side<'a> {
-    table: &'static Table,
+    rows: &'static str,
     connection: &'a mut SqliteConnection,
 }
 
 impl Pages for Side<'_> {
     async fn page(&mut self, after: Position) -> Result<Vec<TextRow>, Error> {
         // Made of constants alone.
-        let query = sqlx::query(AssertSqlSafe(self.table.rows.as_str())).bind(int(after));
+        let query = sqlx::query(AssertSqlSafe(self.rows)).bind(int(after));
         let found = query.fetch_all(&mut *self.connection).await.map_err(failure)?;
         found.iter().map(|row| Ok((number(row, 0)?, get(row, 1)?))).collect()
     }
@@ -141,35 +115,16 @@ async fn compare(
 ) -> Result<Compared, Error> {
     must_be_sound(read).await?;
     let mut found = alike::nothing();
-    for table in TABLES.iter() {
-        if table.counts {
-            compare_counts(table, made, read, &mut found).await?;
-            continue;
-        }
-        let made = Side { table, connection: &mut *made };
-        let read = Side { table, connection: &mut *read };
-        alike::compare(table.columns, made, read, &mut found).await?;
+    let [verifications, resources, counts] = &*ROWS;
+    for (columns, rows) in [(COLUMNS, verifications), (RESOURCE_COLUMNS, resources)] {
+        let made = Side { rows, connection: &mut *made };
+        let read = Side { rows, connection: &mut *read };
+        alike::compare(columns, made, read, &mut found).await?;
     }
+    let (made, read) =
+        (Side { rows: counts, connection: made }, Side { rows: counts, connection: read });
+    alike::compare_counts(made, read, &mut found).await?;
     Ok(found)
-}
-
-/// Where rows differ their counts do: they are not told of again, nor counted among the rows.
-async fn compare_counts(
-    table: &'static Table,
-    made: &mut SqliteConnection,
-    read: &mut SqliteConnection,
-    found: &mut Compared,
-) -> Result<(), Error> {
-    if found.different > 0 {
-        return Ok(());
-    }
-    let (made, read) = (Side { table, connection: made }, Side { table, connection: read });
-    let mut counts = alike::nothing();
-    alike::compare(table.columns, made, read, &mut counts).await?;
-    found.different = counts.different;
-    found.differences = counts.differences;
-    found.differences.iter_mut().for_each(|one| one.number /= BEGUN_BY_ONE);
-    Ok(())
 }
 
 /// Lists are read by indexes: those must say what the rows say.

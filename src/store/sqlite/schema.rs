@@ -102,23 +102,6 @@ pub(super) const INDEXES: &[&str] = &[
     "CREATE INDEX by_transaction ON verifications (transaction_hash, requested_at)",
 ];
 
-/// The columns of a count: what is counted together, and what it comes to.
-pub(super) const TALLY_COLUMNS: &[&str] = &[
-    "tenant",
-    "width",
-    "begins",
-    "network",
-    "asset",
-    "status",
-    "code",
-    "took_ms",
-    "number",
-    "spelled",
-    "count",
-    "amount_billions",
-    "amount_rest",
-];
-
 /// Everything that a whole file holds, as SQLite lists it.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
     [TABLES, KEYS, INDEXES].into_iter().flatten().copied()

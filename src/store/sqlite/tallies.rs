@@ -1,48 +1,33 @@
 //! Counts that are kept beside the rows, so that an overview looks at some hundreds of them and at no
 //! row. They are written in the transaction of the rows that they count.
-//!
-//! What is counted together is the projection's business.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use ccd402_app::ports::log::Recorded;
 use ccd402_app::ports::overview::{Asked, Overview};
-use ccd402_app::ports::read_model::{Percentiles, ReadModelError as Error, Status, Step, Tally};
-use ccd402_app::projections::tallies::{self, Change, Facts, Group, Width};
-use ccd402_domain::asset::Asset;
+use ccd402_app::ports::read_model::ReadModelError as Error;
+use ccd402_app::projections::tallies::{self, Facts};
 use ccd402_domain::ids::VerificationId;
-use ccd402_protocol::code::ReasonCode;
-use ccd402_protocol::network::NetworkId;
-use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::codec::{Values, get, number, parse, status};
 use super::failure;
 use super::live::{Live, View};
-use super::schema::TALLY_COLUMNS;
 use super::write::{CHUNKS, next_chunk, tuples};
-use crate::flat::{self, BILLION, int, nanos, time};
-
-/// No tenant's name: the counts of all.
-const EVERYBODY: &str = "";
-/// No code, of what has not failed; no time, of what was not confirmed.
-const NO_CODE: &str = "";
-const NO_TIME: i64 = -1;
-/// Counts that one event can begin: of all and of the tenant, in each width.
-pub(super) const BEGUN_BY_ONE: u64 = 8;
+use crate::flat::{self, time};
+use crate::tallied::{self, Added, COLUMNS, Counted, GROUP, READ, Wanted};
 
 static UPSERTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let columns = TALLY_COLUMNS.join(", ");
+    let columns = COLUMNS.join(", ");
     let upsert = |rows| {
         format!(
-            "INSERT INTO tallies ({columns}) VALUES {} \
-             ON CONFLICT (tenant, width, begins, network, asset, status, code, took_ms) \
+            "INSERT INTO tallies ({columns}) VALUES {} ON CONFLICT ({GROUP}) \
              DO UPDATE SET count = count + excluded.count, \
              amount_billions = amount_billions + excluded.amount_billions, \
              amount_rest = amount_rest + excluded.amount_rest",
-            tuples(TALLY_COLUMNS.len(), rows)
+            tuples(COLUMNS.len(), rows)
         )
     };
     CHUNKS.into_iter().map(upsert).collect()
@@ -59,6 +44,13 @@ static FACTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     CHUNKS.into_iter().map(select).collect()
 });
 
+static WANTED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {READ} FROM tallies WHERE tenant = ?1 AND width = ?2 AND begins >= ?3 \
+         AND count > 0"
+    )
+});
+
 /// Adds what events change.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
@@ -70,7 +62,7 @@ pub(super) async fn write(
     let mut rest = &changes[..];
     while let Some((chunk, statement)) = next_chunk(rest, &UPSERTS) {
         let mut values = Values::default();
-        chunk.iter().for_each(|(group, change)| push(&mut values, group, change));
+        chunk.iter().for_each(|(group, change)| push(&mut values, Added::of(group, change)));
         // Made of constants alone.
         sqlx::query_with(AssertSqlSafe(statement), values.into_arguments())
             .execute(&mut *connection)
@@ -81,25 +73,20 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// A count, in the order of `TALLY_COLUMNS`.
-fn push(values: &mut Values, group: &Group, change: &Change) {
-    let billion = i128::from(BILLION);
-    let part = |part: i128| i64::try_from(part).unwrap_or(i64::MAX);
-    let place = Width::ALL.iter().position(|width| *width == group.width).unwrap_or(0) as u64;
-    let place = place + if group.tenant.is_some() { Width::ALL.len() as u64 } else { 0 };
-    values.text(group.tenant.as_ref().map_or(EVERYBODY, |tenant| tenant.as_str()));
-    values.int(group.width.seconds());
-    values.int(nanos(group.begins));
-    values.text(group.network.as_str());
-    values.text(group.asset.as_str());
-    values.text(group.status.as_str());
-    values.text(group.code.map_or(NO_CODE, ReasonCode::as_str));
-    values.int(group.took_ms.map_or(NO_TIME, int));
-    values.count(change.first * BEGUN_BY_ONE + place);
-    values.text(change.spelled.to_string());
-    values.int(change.count);
-    values.int(part(change.amount / billion));
-    values.int(part(change.amount % billion));
+fn push(values: &mut Values, added: Added<'_>) {
+    values.text(added.tenant);
+    values.int(added.width);
+    values.int(added.begins);
+    values.text(added.network);
+    values.text(added.asset);
+    values.text(added.status);
+    values.text(added.code);
+    values.int(added.took_ms);
+    values.int(added.number);
+    values.text(added.spelled);
+    values.int(added.count);
+    values.int(added.billions);
+    values.int(added.rest);
 }
 
 /// What rows say that are there already.
@@ -131,101 +118,35 @@ async fn facts(
     Ok(facts)
 }
 
-/// Some counts that were read, all tenants' or one's.
-struct Counted {
-    begins: DateTime<Utc>,
-    network: NetworkId,
-    asset: Asset,
-    status: Status,
-    code: Option<ReasonCode>,
-    took_ms: Option<u64>,
-    count: u64,
-    amount: u128,
-}
-
 /// All rows at a glance.
 pub(super) async fn overview(live: &Live, asked: &Asked) -> Result<Overview, Error> {
+    let [ever, lately] = Wanted::by(asked)?;
     let mut view = live.view().await?;
-    let width = match asked.step {
-        Step::Minute => Width::Minute,
-        Step::Hour => Width::Hour,
-        Step::Day => return Err(Error::Failed("nothing is counted by the day".to_owned())),
-    };
-    let beginning = DateTime::UNIX_EPOCH;
-    let ever = counted(&mut view, asked, (Width::Ever, beginning)).await?;
-    let lately = counted(&mut view, asked, (width, asked.from)).await?;
-    let totals = sum(&ever, |_| ());
-    let mut by_time = sum(&lately, |counted| counted.begins);
-    by_time.sort_by_key(|tally| std::cmp::Reverse(tally.key));
-    let mut refusals: BTreeMap<&str, (ReasonCode, u64)> = BTreeMap::new();
-    let mut took: BTreeMap<u64, u64> = BTreeMap::new();
-    for counted in &lately {
-        if let Some(code) = counted.code {
-            refusals.entry(code.as_str()).or_insert((code, 0)).1 += counted.count;
-        }
-        if let Some(ms) = counted.took_ms {
-            *took.entry(ms).or_default() += counted.count;
-        }
-    }
-    let mut refusals: Vec<_> = refusals.into_values().collect();
-    refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let finality = Percentiles::of(&took.into_iter().collect::<Vec<_>>()).into();
-    Ok(Overview { as_of: view.as_of, totals, by_time, refusals, finality })
+    let ever = counted(&mut view, &ever).await?;
+    let lately = counted(&mut view, &lately).await?;
+    Ok(tallied::overview(view.as_of, &ever, &lately))
 }
 
-async fn counted(
-    view: &mut View,
-    asked: &Asked,
-    (width, from): (Width, DateTime<Utc>),
-) -> Result<Vec<Counted>, Error> {
-    let tenant = asked.tenant.as_ref().map_or(EVERYBODY, |tenant| tenant.as_str());
-    let found = sqlx::query(
-        "SELECT begins, network, spelled, status, code, took_ms, count, amount_billions, \
-         amount_rest FROM tallies WHERE tenant = ?1 AND width = ?2 AND begins >= ?3 \
-         AND count > 0",
-    )
-    .bind(tenant.to_owned())
-    .bind(width.seconds())
-    .bind(nanos(from))
-    .fetch_all(&mut *view.transaction)
-    .await
-    .map_err(failure)?;
+async fn counted(view: &mut View, wanted: &Wanted<'_>) -> Result<Vec<Counted>, Error> {
+    let found = sqlx::query(AssertSqlSafe(WANTED.as_str()))
+        .bind(wanted.tenant.to_owned())
+        .bind(wanted.width)
+        .bind(wanted.from)
+        .fetch_all(&mut *view.transaction)
+        .await
+        .map_err(failure)?;
     found.iter().map(read).collect()
 }
 
 fn read(row: &SqliteRow) -> Result<Counted, Error> {
-    let code = get::<&str>(row, 4)?;
-    let (billions, rest): (i64, i64) = (get(row, 7)?, get(row, 8)?);
-    // What was taken away may have made one part negative; the sum never is.
-    let amount = i128::from(billions) * i128::from(BILLION) + i128::from(rest);
     Ok(Counted {
         begins: time(get(row, 0)?),
         network: parse(row, 1)?,
         asset: parse(row, 2)?,
         status: status(row, 3)?,
-        code: if code == NO_CODE { None } else { Some(parse(row, 4)?) },
+        code: tallied::code(get(row, 4)?)?,
         took_ms: u64::try_from(get::<i64>(row, 5)?).ok(),
         count: number(row, 6)?,
-        amount: u128::try_from(amount).unwrap_or(0),
+        amount: tallied::amount(get(row, 7)?, get(row, 8)?),
     })
-}
-
-/// Counts that differ in nothing but code and time, added up, in the order of their keys.
-fn sum<K: Ord + Copy>(counted: &[Counted], key: impl Fn(&Counted) -> K) -> Vec<Tally<K>> {
-    let mut tallies = BTreeMap::new();
-    for one in counted {
-        let (key, asset) = (key(one), one.asset.to_string().to_ascii_lowercase());
-        let group = (key, one.network.as_str(), asset, one.status.as_str());
-        let tally = tallies.entry(group).or_insert_with(|| Tally {
-            key,
-            network: one.network.clone(),
-            asset: one.asset.clone(),
-            status: one.status,
-            count: 0,
-            amount: 0,
-        });
-        tally.count += one.count;
-        tally.amount += one.amount;
-    }
-    tallies.into_values().collect()
 }

@@ -141,8 +141,11 @@ async fn while_no_node_answers_nothing_is_held_and_what_is_written_down_is_sent_
         message: "try again later".to_owned(),
     });
     let url = format!("{}/verify", stage.running.url());
-    let away = stage.http.post(url).json(&other).send().await.unwrap();
-    assert_eq!(away.status(), 503, "it is not known, and nobody can be asked");
+    // They wait for one answer, which is no answer: it is nobody's later.
+    let asked = (0..8).map(|_| stage.http.post(&url).json(&other).send());
+    for away in join_all(asked).await {
+        assert_eq!(away.unwrap().status(), 503, "it is not known, and nobody can be asked");
+    }
     let pending = stage.ask("/settle", &first, 1).await;
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending}");
     stage.chain.clear_faults();

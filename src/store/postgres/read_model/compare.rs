@@ -22,9 +22,12 @@ use super::view::SNAPSHOT;
 use super::{Shared, bounded};
 use crate::alike::{self, PAGE_ROWS, Pages, TextRow};
 use crate::flat::int;
+use crate::tallied;
 
 /// What is compared.
 const TABLES: [(&str, &[&str]); 2] = [("verifications", COLUMNS), ("resources", RESOURCE_COLUMNS)];
+/// What is compared where these are alike.
+const COUNTS: &str = "tallies";
 
 /// Rows beside those that are read, and a view of these.
 pub(super) struct Comparing {
@@ -96,7 +99,7 @@ async fn hold(shared: &Shared) -> Result<Snapshot, Failure> {
     let Some(Current { build, checkpoint, .. }) = current else {
         return Err(ReadModelError::Building.into());
     };
-    for (table, _) in TABLES {
+    for table in TABLES.map(|(table, _)| table).into_iter().chain([COUNTS]) {
         let touch = format!("SELECT number FROM {} LIMIT 1", build.table(table));
         sqlx::query(AssertSqlSafe(touch)).fetch_optional(&mut connection).await?;
     }
@@ -108,10 +111,15 @@ async fn compare(made: &mut Beside, read: &mut Snapshot) -> Result<Compared, Rea
     let mut connection = made.connection().await?;
     let mut found = alike::nothing();
     for (table, columns) in TABLES {
-        let made = Side::of(&mut connection, &made.build, (table, columns));
-        let read = Side::of(&mut read.connection, &read.build, (table, columns));
+        let values = columns.join(", ");
+        let made = Side::of(&mut connection, made.build.table(table), &values);
+        let read = Side::of(&mut read.connection, read.build.table(table), &values);
         alike::compare(columns, made, read, &mut found).await?;
     }
+    let values = tallied::compared();
+    let made = Side::of(&mut connection, made.build.table(COUNTS), &values);
+    let read = Side::of(&mut read.connection, read.build.table(COUNTS), &values);
+    alike::compare_counts(made, read, &mut found).await?;
     Ok(found)
 }
 
@@ -122,16 +130,10 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn of(
-        connection: &'a mut PgConnection,
-        build: &Build,
-        (table, columns): (&str, &[&str]),
-    ) -> Self {
+    fn of(connection: &'a mut PgConnection, table: String, values: &str) -> Self {
         let rows = format!(
-            "SELECT number, json_build_array({})::text FROM {} WHERE number > $1 \
-             ORDER BY number LIMIT {PAGE_ROWS}",
-            columns.join(", "),
-            build.table(table)
+            "SELECT number, json_build_array({values})::text FROM {table} WHERE number > $1 \
+             ORDER BY number LIMIT {PAGE_ROWS}"
         );
         Self { connection, rows }
     }

@@ -19,6 +19,7 @@ mod looker;
 mod schema;
 mod shelf;
 mod stats;
+mod tallies;
 mod view;
 mod wish;
 mod write;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ccd402_app::ports::lease::Fence;
 use ccd402_app::ports::log::{Position, Recorded};
+use ccd402_app::ports::overview::{Asked, Overview};
 use ccd402_app::ports::read_model::{
     Checkpoint, Comparison, Filter, Page, Place, ReadModel, ReadModelError as Error, Rebuild,
     Shelf, Stats, Step,
@@ -63,6 +65,7 @@ use self::list::List;
 use self::schema::Build;
 use self::shelf::Part;
 use self::stats::Count;
+use self::tallies::Glance;
 use self::view::Readers;
 use super::{Options, connect};
 
@@ -301,6 +304,13 @@ impl ReadModel for PostgresReadModel {
         let count = Count { filter, step };
         let counted = shared.counters.answer(&count, |build| shared.known.is_refused(build)).await;
         shared.judge(counted).await
+    }
+
+    async fn overview(&self, asked: &Asked) -> Result<Overview, Error> {
+        let shared = &*self.shared;
+        let glance = Glance(asked);
+        let told = shared.listers.answer(&glance, |build| shared.known.is_refused(build)).await;
+        shared.judge(told).await
     }
 
     async fn resources(&self, skip: u64, max: usize) -> Result<Shelf, Error> {

@@ -30,7 +30,7 @@ pub(super) const CATALOG: [&str; 3] = [
 
 /// Name and columns of each table of a build. Texts that somebody else has written are bytes: they
 /// may hold what `text` refuses, whatever the database's encoding is.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
     (
         "verifications",
         "number bigint PRIMARY KEY, \
@@ -73,11 +73,31 @@ const TABLES: [(&str, &str); 3] = [
          UNIQUE (tenant, method, url)",
     ),
     ("waiting", "id uuid PRIMARY KEY, candidate bytea NOT NULL"),
+    (
+        "tallies",
+        "tenant text COLLATE \"C\" NOT NULL, \
+         width bigint NOT NULL, \
+         begins bigint NOT NULL, \
+         network text COLLATE \"C\" NOT NULL, \
+         asset text COLLATE \"C\" NOT NULL, \
+         status text COLLATE \"C\" NOT NULL, \
+         code text COLLATE \"C\" NOT NULL, \
+         took_ms bigint NOT NULL, \
+         number bigint NOT NULL, \
+         spelled text COLLATE \"C\" NOT NULL, \
+         count bigint NOT NULL, \
+         amount_billions bigint NOT NULL, \
+         amount_rest bigint NOT NULL, \
+         PRIMARY KEY (tenant, width, begins, network, asset, status, code, took_ms)",
+    ),
 ];
 
 /// The indexes that changes are found by; there from the first row on. Name, table, columns.
-const KEYS: [(&str, &str, &str); 2] =
-    [("by_id", "verifications", "id"), ("resources_of", "resources", "tenant, number")];
+const KEYS: [(&str, &str, &str); 3] = [
+    ("by_id", "verifications", "id"),
+    ("resources_of", "resources", "tenant, number"),
+    ("tallies_by_number", "tallies", "number"),
+];
 
 /// How the time is called by which all rows are listed, and by nobody else: their index is not
 /// taken for one of those that leave fewer rows.
@@ -130,7 +150,7 @@ impl Build {
             .iter()
             .map(|(name, columns)| format!("CREATE TABLE {} ({columns})", self.table(name)));
         let keys = KEYS.iter().map(|(name, table, columns)| {
-            let unique = if *name == "by_id" { "UNIQUE " } else { "" };
+            let unique = if *name == "resources_of" { "" } else { "UNIQUE " };
             let (name, table) = (self.table(name), self.table(table));
             format!("CREATE {unique}INDEX {name} ON {table} ({columns})")
         });
@@ -140,8 +160,9 @@ impl Build {
     /// Statements that leave room beside each row for what becomes of it: its next version needs no
     /// new entries in the indexes then. An engine that knows no such thing may refuse them.
     pub(super) fn advise(&self) -> impl Iterator<Item = String> + '_ {
-        let table = self.table("verifications");
-        std::iter::once(format!("ALTER TABLE {table} SET (fillfactor = 60)"))
+        ["verifications", "tallies"]
+            .into_iter()
+            .map(|name| format!("ALTER TABLE {} SET (fillfactor = 60)", self.table(name)))
     }
 
     /// Statements that make the indexes of lists; each may be said again.

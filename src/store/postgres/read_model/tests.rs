@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ccd402_app::contract::sample::{requested, time, verification};
 use ccd402_app::ports::lease::{Fence, LeaseName, Leases as _};
 use ccd402_app::ports::log::StreamId;
-use ccd402_app::ports::read_model::ReadModel;
+use ccd402_app::ports::read_model::{Difference, ReadModel, Unlike};
 use ccd402_domain::event::Event;
 use uuid::Uuid;
 
@@ -173,6 +173,24 @@ async fn rows_that_cannot_be_read_are_read_by_nobody_any_more() {
         assert_eq!((writer.checkpoint().await, *writer.position().borrow()), (Ok(None), None));
         assert_eq!(reading(&ground).await.checkpoint().await, Ok(None));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_that_is_wrong_is_told_by_the_event_that_began_it() {
+    let ground = Ground::new().await;
+    let model = writing(&ground).await;
+    build(&model, &asked(3)).await;
+    let mut db = ground.connect().await;
+    let counts = catalog::current(&mut db, VERSION).await.unwrap().unwrap().build.table("tallies");
+    let wrong = format!("UPDATE {counts} SET count = count + 1 WHERE number = 8 * 1 + 1");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(wrong)).execute(&mut db).await.unwrap();
+    let mut comparison = model.compare().await.unwrap();
+    comparison.apply(&asked(3)).await.unwrap();
+    comparison.hold().await.unwrap();
+    let found = comparison.end().await.unwrap();
+    assert_eq!((found.rows, found.different), (3, 1));
+    let what = Unlike::Changed(vec!["count".to_owned()]);
+    assert_eq!(found.differences, [Difference { number: 1, what }]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

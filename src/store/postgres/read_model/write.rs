@@ -15,8 +15,8 @@ use super::catalog;
 use super::codec::{PatchColumns, RowColumns};
 use super::failure::Failure;
 use super::fence::Held;
-use super::listed;
 use super::schema::{Build, COLUMNS};
+use super::{listed, tallies};
 use crate::postgres::batch::BEGIN;
 
 /// The checkpoint of a build that holds nothing yet.
@@ -50,6 +50,7 @@ pub(super) async fn apply(
     let changes = Changes::of(events).map_err(ReadModelError::from)?;
     let next = Checkpoint { position: last.position, event: last.id };
     write_changes(&mut transaction, build, &changes).await?;
+    tallies::write(&mut transaction, build, events).await?;
     listed::write(&mut transaction, build, resources::Changes::of(events)).await?;
     catalog::move_to(&mut transaction, build, next).await?;
     if let Some(held) = held {
