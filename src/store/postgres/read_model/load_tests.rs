@@ -10,7 +10,7 @@ use ccd402_app::ports::log::StreamId;
 use ccd402_app::ports::read_model::Status;
 use ccd402_domain::event::Event;
 use ccd402_domain::verification::event::{Consumer, PaymentConsumed};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
 use super::tests::writing;
@@ -96,6 +96,15 @@ async fn how_much_a_build_takes_and_a_million_rows_answer() {
             "{name}: {} rows listed in {listed:.1?}; {rows} counted in {counted:.1?}",
             page.rows.len()
         );
+    }
+
+    for (name, from) in [("ever", DateTime::UNIX_EPOCH), ("a week", time() - TimeDelta::days(7))] {
+        let asked = Asked { tenant: None, from, step: Step::Hour };
+        let begun = Instant::now();
+        let told = model.overview(&asked).await.unwrap();
+        let took = begun.elapsed();
+        let rows: u64 = told.totals.iter().map(|tally| tally.count).sum();
+        println!("overview of {name}: {rows} in {took:.1?}");
     }
 
     for size in [16, 256, 4_096] {
