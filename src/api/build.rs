@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
     let mut paths = Vec::new();
     if Path::new(PAGES).is_dir() {
         for entry in fs::read_dir(PAGES)? {
-            paths.push(fs::canonicalize(entry?.path())?);
+            paths.push(entry?.path());
         }
     }
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -21,8 +21,9 @@ fn main() -> io::Result<()> {
     let mut table = String::from("&[");
     for path in &paths {
         let code = path.file_stem().unwrap_or_default().to_string_lossy();
-        let file = path.display().to_string();
-        write!(table, "({code:?}, include_str!({file:?})),").map_err(io::Error::other)?;
+        // The text, not its path: what was built does not need the checkout that it was built from.
+        let text = fs::read_to_string(path)?;
+        write!(table, "({code:?}, {text:?}),").map_err(io::Error::other)?;
     }
     table.push(']');
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;

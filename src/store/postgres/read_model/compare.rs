@@ -112,13 +112,13 @@ async fn compare(made: &mut Beside, read: &mut Snapshot) -> Result<Compared, Rea
     let mut found = alike::nothing();
     for (table, columns) in TABLES {
         let values = columns.join(", ");
-        let made = Side::of(&mut connection, made.build.table(table), &values);
-        let read = Side::of(&mut read.connection, read.build.table(table), &values);
+        let made = Side::of(&mut connection, &made.build.table(table), &values);
+        let read = Side::of(&mut read.connection, &read.build.table(table), &values);
         alike::compare(columns, made, read, &mut found).await?;
     }
     let values = tallied::compared();
-    let made = Side::of(&mut connection, made.build.table(COUNTS), &values);
-    let read = Side::of(&mut read.connection, read.build.table(COUNTS), &values);
+    let made = Side::of(&mut connection, &made.build.table(COUNTS), &values);
+    let read = Side::of(&mut read.connection, &read.build.table(COUNTS), &values);
     alike::compare_counts(made, read, &mut found).await?;
     Ok(found)
 }
@@ -130,7 +130,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn of(connection: &'a mut PgConnection, table: String, values: &str) -> Self {
+    fn of(connection: &'a mut PgConnection, table: &str, values: &str) -> Self {
         let rows = format!(
             "SELECT number, json_build_array({values})::text FROM {table} WHERE number > $1 \
              ORDER BY number LIMIT {PAGE_ROWS}"
